@@ -1,0 +1,31 @@
+"""
+Cosignatures: a third party saw this checkpoint, and only consistent growth before it.
+
+The same form with the operator's own clock key states the checkpoint's time; it never counts in a quorum.
+
+Source: c2sp.org/tlog-cosignature, type 04 (timestamped Ed25519).
+"""
+
+from .errors import BadSignature
+from .note import COSIGNER, SignatureLine, Signer, VerifierKey
+
+
+def message(text: str, time_s: int) -> bytes:
+    """The bytes that are signed: header, seconds since 1970, the whole note text."""
+    return f"cosignature/v1\ntime {time_s}\n{text}".encode()
+
+
+def cosign(text: str, signer: Signer, time_s: int) -> str:
+    """Sign a checkpoint's text at `time_s` (seconds since 1970) and print the line."""
+    if signer.kind != COSIGNER:
+        raise ValueError("a cosignature needs a key of kind 04")
+    return signer.line(time_s.to_bytes(8, "big") + signer.private.sign(message(text, time_s)))
+
+
+def verify_cosignature(text: str, line: SignatureLine, key: VerifierKey) -> int:
+    """Verify one line and return its time in seconds since 1970.  Raises BadSignature."""
+    if key.kind != COSIGNER or len(line.payload) != 72:
+        raise BadSignature(f"not a cosignature of {key.name}", where=key.name)
+    time_s = int.from_bytes(line.payload[:8], "big")
+    key.verify(message(text, time_s), line.payload[8:])
+    return time_s

@@ -1,0 +1,194 @@
+"""
+Signed notes: a text and the lines of those who signed it.
+
+    — example.com/log base64(4-byte key id || signature)
+
+Kinds of key: 01 Ed25519 over the text, 04 timestamped Ed25519 cosignature (its message is built in cosignature.py).
+Unknown lines are ignored here and refused by bundle.py; a known key whose line does not verify rejects the whole note.
+
+Source: c2sp.org/signed-note v1.0.0.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from .errors import BadSignature, Malformed, NotTrusted
+from .strict import b64_decode, b64_encode
+
+LOG, COSIGNER = 1, 4
+MAX_NOTE = 65_536  # bytes
+MAX_LINES = 64  # signed-note asks for at least 16
+# Small-order points and their non-canonical spellings: such a "key" verifies signatures nobody made.
+SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    )
+)
+_PRIME = 2**255 - 19
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A public key with its name, printed as `name+keyid+base64(kind || key)`."""
+
+    name: str
+    kind: int
+    public: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> "VerifierKey":
+        """Parse a verifier key; raises Malformed (`bad-vkey`)."""
+        name, _, rest = text.partition("+")
+        key_id, _, encoded = rest.partition("+")
+        data = b64_decode(encoded)
+        if len(data) != 33 or data[0] not in (LOG, COSIGNER):
+            raise Malformed("not an Ed25519 verifier key of kind 01 or 04", code="bad-vkey")
+        key = cls(name, data[0], data[1:])
+        if not _is_name(name) or key.key_id.hex() != key_id or key.format() != text:
+            raise Malformed("name, key id and key do not belong together", code="bad-vkey")
+        if key.public in SMALL_ORDER or int.from_bytes(key.public, "little") & (2**255 - 1) >= _PRIME:
+            raise Malformed("a point that anyone can sign for", code="weak-key")
+        return key
+
+    def format(self) -> str:
+        """Print the key as `parse` reads it."""
+        return f"{self.name}+{self.key_id.hex()}+{b64_encode(bytes([self.kind]) + self.public)}"
+
+    @property
+    def key_id(self) -> bytes:
+        """The first 4 bytes of SHA-256(name || LF || kind || key)."""
+        return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Raise BadSignature unless this key signed exactly `message`."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            raise BadSignature(f"the signature of {self.name} does not verify", where=self.name) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A private note key.  Whoever holds a log's can fork it; witnesses and the contract still refuse the fork."""
+
+    name: str
+    kind: int
+    private: Ed25519PrivateKey
+
+    @property
+    def vkey(self) -> VerifierKey:
+        """The public half."""
+        return VerifierKey(self.name, self.kind, self.private.public_key().public_bytes_raw())
+
+    def line(self, payload: bytes) -> str:
+        """Print a signature line; for kind 04 the payload begins with the time (cosignature.py)."""
+        return f"— {self.name} {b64_encode(self.vkey.key_id + payload)}\n"
+
+    def sign(self, text: str) -> str:
+        """Sign a note text as a log does (kind 01)."""
+        return self.line(self.private.sign(text.encode()))
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureLine:
+    """One line: who claims to have signed, with which key id, and the bytes."""
+
+    name: str
+    key_id: bytes
+    payload: bytes
+
+    def format(self) -> str:
+        """Print the line with its line end."""
+        return f"— {self.name} {b64_encode(self.key_id + self.payload)}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text that ends in a line end, and its signature lines in order."""
+
+    text: str
+    lines: tuple[SignatureLine, ...]
+
+    def format(self) -> str:
+        """Print the note as `parse_note` reads it."""
+        return self.text + "\n" + "".join(line.format() for line in self.lines)
+
+
+def parse_note(data: bytes | str) -> Note:
+    """Parse a note of at most 64 KiB; raises Malformed (`bad-note`).  Nothing is verified yet."""
+    try:
+        whole = data.decode("utf-8") if isinstance(data, bytes) else data
+        size = len(whole.encode("utf-8"))
+    except UnicodeError:
+        raise Malformed("a note must be UTF-8", code="bad-note") from None
+    text, gap, tail = whole.rpartition("\n\n")
+    if (
+        size > MAX_NOTE
+        or not gap
+        or not text
+        or not tail.endswith("\n")
+        or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", whole)
+    ):
+        raise Malformed("not a signed note", code="bad-note")
+    lines = tail[:-1].split("\n")
+    if len(lines) > MAX_LINES:
+        raise Malformed(f"more than {MAX_LINES} signatures", code="bad-note")
+    return Note(text + "\n", tuple(_parse_line(line) for line in lines))
+
+
+def _parse_line(line: str) -> SignatureLine:
+    parts = line.split(" ")
+    if len(parts) != 3 or parts[0] != "—" or not _is_name(parts[1]):
+        raise Malformed("not a signature line", code="bad-note")
+    data = b64_decode(parts[2])
+    if len(data) < 5:
+        raise Malformed("a signature line without a signature", code="bad-note")
+    return SignatureLine(parts[1], data[:4], data[4:])
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and "+" not in name and not any(c.isspace() or unicodedata.category(c)[0] == "Z" for c in name)
+
+
+def lines_of(note: Note, key: VerifierKey) -> list[SignatureLine]:
+    """The lines that claim to be by `key`."""
+    return [line for line in note.lines if (line.name, line.key_id) == (key.name, key.key_id)]
+
+
+def open_note(note: Note, keys: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]:
+    """
+    Verify the note against the kind 01 keys of `keys` and return those that signed it.
+
+    Raises BadSignature where a known key's line does not verify, NotTrusted where no known key signed.
+    """
+    signed = []
+    for key in keys:
+        found = lines_of(note, key)
+        for line in found:
+            key.verify(note.text.encode(), line.payload)
+        if found:
+            signed.append(key)
+    if not signed:
+        raise NotTrusted("no key of the policy signed this", code="no-known-signature")
+    return tuple(signed)
+
+
+def sign_note(text: str, signers: Iterable[Signer]) -> str:
+    """Sign `text` with kind 01 keys, in order."""
+    return text + "\n" + "".join(signer.sign(text) for signer in signers)

@@ -1,0 +1,49 @@
+"""
+tlog-proof: index, inclusion proof and checkpoint of one entry, as a text that stands alone (a receipt).
+
+    c2sp.org/tlog-proof@v1
+    index 5
+    base64 sibling, leaf to root, one a line
+
+    the checkpoint with all its signatures
+
+Source: c2sp.org/tlog-proof.
+"""
+
+import re
+from dataclasses import dataclass
+
+from .errors import Malformed
+from .merkle import MAX_SIZE, Hash
+from .strict import b64_decode, b64_encode
+
+HEADER = "c2sp.org/tlog-proof@v1"
+
+
+@dataclass(frozen=True, slots=True)
+class TlogProof:
+    """`extra` is carried but authenticated by nothing."""
+
+    index: int
+    path: tuple[Hash, ...]
+    checkpoint: str
+    extra: bytes | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "TlogProof":
+        """Parse a proof; raises Malformed (`bad-proof`).  Index and path are checked by merkle.verify_inclusion."""
+        head, gap, checkpoint = text.partition("\n\n")
+        lines = head.split("\n")
+        if not gap or lines.pop(0) != HEADER:
+            raise Malformed("not a tlog-proof", code="bad-proof")
+        extra = b64_decode(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
+        found = re.fullmatch(r"index (0|[1-9][0-9]{0,15})", lines.pop(0), re.ASCII) if lines else None
+        if found is None or int(found[1]) >= MAX_SIZE or len(lines) > 63:
+            raise Malformed("not a tlog-proof", code="bad-proof")
+        return cls(int(found[1]), tuple(b64_decode(line, length=32) for line in lines), checkpoint, extra)
+
+    def format(self) -> str:
+        """Print the proof as `parse` reads it."""
+        extra = [] if self.extra is None else [f"extra {b64_encode(self.extra)}"]
+        lines = [HEADER, *extra, f"index {self.index}", *map(b64_encode, self.path)]
+        return "\n".join(lines) + "\n\n" + self.checkpoint
