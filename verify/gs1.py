@@ -1,0 +1,260 @@
+"""
+GS1 identifiers and the canonical URI: one spelling per subject, so that one SHA-256 finds every statement about it.
+
+    urn:epc:class:lgtin:9520123.045678.H7          EPC URN, as EPCIS 1 wrote it
+    https://shop.example/a/01/09520123456788/10/H7?17=261231
+    https://id.gs1.org/01/09520123456788/10/H7     canonical: the finest level, nothing that does not identify
+
+A Digital Link is recognised by its right-most key and its check digit; any other URI must come normalised and stays as
+it is; all else raises Malformed (`bad-check-digit`, `bad-uri`).  No URL library is asked: they repair what they read.
+
+Source: protocol.md section 1; GS1 Digital Link URI syntax; gs1-syntax-dictionary; EPC Tag Data Standard 6.3; CBV 2.0.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import quote
+
+from .errors import Malformed
+
+HOST = "https://id.gs1.org"
+_X = "[!\"%&'()*+,./0-9:;<=>?A-Z_a-z-]"  # GS1's 82 characters (General Specifications, figure 7.11-1)
+_FREE, _OWN = _X + "{1,20}", "[0-9]{4}" + _X + "{0,26}"  # four leading digits: the shortest company prefix
+
+# AI -> format, and how many characters its check digit closes.
+_VALUES: Mapping[str, tuple[str, int]] = {
+    "00": ("[0-9]{18}", 18), "01": ("[0-9]{14}", 14), "10": (_FREE, 0), "21": (_FREE, 0), "22": (_FREE, 0),
+    "235": (_X + "{1,28}", 0), "253": ("[0-9]{13}" + _X + "{0,17}", 13), "254": (_FREE, 0), "255": ("[0-9]{13,25}", 13),
+    "401": (_OWN, 0), "402": ("[0-9]{17}", 17), "414": ("[0-9]{13}", 13), "417": ("[0-9]{13}", 13),
+    "7040": ("[0-9]" + _X + "{2}[0-9A-Z_a-z-]", 0), "8003": ("0[0-9]{13}" + _X + "{0,16}", 14), "8004": (_OWN, 0),
+    "8006": ("[0-9]{18}", 14), "8010": ("[0-9]{4}[#/0-9A-Z-]{0,26}", 0), "8011": ("0|[1-9][0-9]{0,11}", 0),
+    "8017": ("[0-9]{18}", 18), "8018": ("[0-9]{18}", 18), "8019": ("[0-9]{1,10}", 0),
+}  # fmt: skip
+# Primary key -> the orders in which its qualifiers may follow (`dlpkey` of the dictionary).
+_KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "00": ((),), "253": ((),), "255": ((),), "401": ((),), "402": ((),), "8003": ((),), "417": (("7040",),),
+    "01": (("22", "10", "21"), ("235",)), "414": (("254",), ("7040",)), "8006": (("22", "10", "21"),),
+    "8004": (("7040",),), "8010": (("8011",),), "8017": (("8019",),), "8018": (("8019",),),
+}  # fmt: skip
+# The finest qualifiers, each a subject of its own.  22, 7040 and 8019 identify nothing further and are dropped.
+_FINEST = ("21", "235", "10", "254", "8011")
+# The old alphabetic names of AIs: still met in foreign events, refused on labels.
+_ALPHAS: Mapping[str, str] = {
+    "sscc": "00", "gtin": "01", "gdti": "253", "gcn": "255", "ginc": "401", "gsin": "402", "gln": "414", "party": "417",
+    "grai": "8003", "giai": "8004", "itip": "8006", "cpid": "8010", "gsrnp": "8017", "gsrn": "8018", "cpv": "22",
+    "lot": "10", "ser": "21", "tpx": "235", "glnx": "254", "cpsn": "8011", "srin": "8019",
+}  # fmt: skip
+# EPC scheme -> AI, digits of company prefix and reference together (0: free text), number of parts, and what the last
+# part is: the AI of a qualifier, "+" for a serial that belongs to the value itself, "" for none.
+_SCHEMES: Mapping[str, tuple[str, int, int, str]] = {
+    "sgtin": ("01", 13, 3, "21"), "lgtin": ("01", 13, 3, "10"), "upui": ("01", 13, 3, "235"),
+    "itip": ("8006", 13, 5, "21"), "sscc": ("00", 17, 2, ""), "sgln": ("414", 12, 3, "254"), "pgln": ("417", 12, 2, ""),
+    "grai": ("8003", 12, 3, "+"), "gdti": ("253", 12, 3, "+"), "sgcn": ("255", 12, 3, "+"), "gsrn": ("8018", 17, 2, ""),
+    "gsrnp": ("8017", 17, 2, ""), "gsin": ("402", 16, 2, ""), "giai": ("8004", 0, 2, ""), "ginc": ("401", 0, 2, ""),
+    "cpi": ("8010", 0, 3, "8011"),
+}  # fmt: skip
+_LEVELS: Mapping[str, str] = {
+    "00": "sscc", "01": "product", "8006": "product", "414": "place", "254": "place", "417": "party", "8003": "asset",
+    "8004": "asset", "21": "item", "235": "item", "10": "lot",
+}  # fmt: skip
+_URI = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")  # RFC 3986, appendix A
+_WEB = re.compile(r"(?:https?|HTTPS?)://([A-Za-z0-9.:\[\]-]+)(|/[^?#]*)(?:\?([^#]*))?(?:#.*)?")
+_EPC = re.compile(r"urn:epc:(id|class|idpat):([a-z]+):(.*)")
+_TRIPLET = re.compile("%([0-9A-Fa-f]{2})")
+_HOST = r"//(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?(?:[/?#].*)?"
+_NORMAL = re.compile(
+    rf"https?:{_HOST}|urn:[a-z0-9][a-z0-9-]{{0,31}}:[^?#].*|(?!https?:|urn:)[a-z][a-z0-9+.-]*:(?:{_HOST}|(?!//).+)"
+)
+# A default port; a dot segment; a triplet in lower case, without hex, or for a character that needs none (%2E is ".").
+_ODD = re.compile(
+    r"^(?:http://[^/?#]*:80|https://[^/?#]*:443)(?![0-9])|^[^?#]*/\.\.?(?:[/?#]|$)"
+    r"|%(?![0-9A-F]{2})|%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DigitalLink:
+    """A GS1 key (its AI, "01") and its qualifiers in the table's order; values decoded, format and check digit good."""
+
+    key: str
+    value: str
+    qualifiers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def gtin(self) -> str | None:
+        """14 digits, where the key is a GTIN."""
+        return self.value if self.key == "01" else None
+
+    @property
+    def lot(self) -> str | None:
+        return dict(self.qualifiers).get("10")
+
+    @property
+    def serial(self) -> str | None:
+        return dict(self.qualifiers).get("21")
+
+    def uris(self) -> list[str]:
+        """The canonical URIs it names, the finest first: item and lot where it has 21 and 10, else one."""
+        base = f"{HOST}/{self.key}/{quote(self.value, safe='')}"
+        named = {ai: value for ai, value in self.qualifiers if (ai, value) != ("254", "0")}  # EPC: "0" is no extension
+        return [f"{base}/{ai}/{quote(named[ai], safe='')}" for ai in _FINEST if ai in named] or [base]
+
+
+def check_digit(digits: str) -> str:
+    """Compute GS1's check digit over ASCII digits, the right-most weighing 3.  Source: General Specifications 7.9.1."""
+    return str(-sum(int(digit) * (3, 1)[place % 2] for place, digit in enumerate(reversed(digits))) % 10)
+
+
+def canonical_uri(text: object) -> str:
+    """Return the one spelling under which the subject `text` is logged; an item before its lot.  Raises Malformed."""
+    return subjects_of_uri(text)[0]
+
+
+def subjects_of_uri(text: object) -> list[str]:
+    """Return every canonical URI that `text` names: item and lot where it has both, else one.  Raises Malformed."""
+    link = read(text)
+    return link.uris() if link else [str(text)]
+
+
+def read(text: object) -> DigitalLink | None:
+    """Read a GS1 key in any notation (EPC URN; link with short GTIN, alphabetic AIs), None for any other URI."""
+    if not isinstance(text, str) or not _URI.fullmatch(text):
+        _refuse("not a URI in ASCII")
+    if (urn := _EPC.fullmatch(text)) and urn[2] in _SCHEMES:
+        return _read_epc(*urn.groups())
+    if web := _WEB.fullmatch(text):
+        try:
+            return _read_path(web[2], _ALPHAS, short_gtin=True)
+        except Malformed:
+            # Elsewhere a path may hold "/01/" by chance; on GS1's own host a wrong digit is a wrong digit.
+            if web[1].lower().split(":")[0].rstrip(".") == "id.gs1.org":
+                raise
+    if not _NORMAL.fullmatch(text) or _ODD.search(text):
+        _refuse("neither a GS1 identifier nor an absolute URI in normal form")
+    return None
+
+
+def parse_label(text: str, *, short_gtin: bool = False) -> DigitalLink:
+    """
+    Parse the Digital Link of a label as GS1's own engine does: numeric AIs only, attributes checked too.
+
+    `short_gtin` also takes GTINs of 8, 12 and 13 digits in AI 01.  Attributes outside the table above are not judged.
+    Source: gs1-syntax-engine, dl.c.
+    """
+    if not _URI.fullmatch(text) or not (web := _WEB.fullmatch(text)):
+        _refuse("not a Digital Link")
+    link = _read_path(web[2], {}, short_gtin)
+    path = [ai for ai, _ in link.qualifiers]
+    seen = {link.key, *path}
+    for ai, raw in re.findall("(?:^|&)([0-9]+)=([^&]*)", web[3] or ""):
+        value = _decode(ai, raw, short_gtin)
+        if ai in seen or not value:
+            _refuse(f"the attribute ({ai}) is empty or repeated")
+        seen.add(ai)
+        if ai in _VALUES:
+            _check_value(ai, value)
+            if ai not in _KEYS and (ai != "10" or any({ai, *path} <= set(order) for order in _KEYS[link.key])):
+                _refuse(f"({ai}) belongs in the path")
+    return link
+
+
+def lot_uri(gtin: str, lot: str) -> str:
+    """The canonical URI of a lot; `gtin` has 14 digits.  Raises Malformed."""
+    return _link([("01", gtin), ("10", lot)]).uris()[0]
+
+
+def item_uri(gtin: str, serial: str) -> str:
+    """The canonical URI of an item; `gtin` has 14 digits.  Raises Malformed."""
+    return _link([("01", gtin), ("21", serial)]).uris()[0]
+
+
+def product_of(uri: str) -> str | None:
+    """The canonical URI of the product of an item or lot, None for other subjects.  Raises Malformed."""
+    link = read(uri)
+    return f"{HOST}/01/{link.gtin}" if link and link.gtin else None
+
+
+def level(uri: str) -> str:
+    """Name what a URI stands for: item, lot, product, sscc, place, party, asset or other.  Raises Malformed."""
+    link = read(uri)
+    if link is None:
+        return "place" if uri.startswith("geo:") else "other"
+    return _LEVELS.get(link.uris()[0].split("/")[-2], "other")
+
+
+def matches_prefix(uri: str, prefix: str) -> bool:
+    """
+    Whether a canonical URI lies in the scope of a canonical prefix, which ends where one of the URI's segments ends.
+
+    Only leading digits of a GS1 key, `https://id.gs1.org/01/0952`, may end earlier: that is what a company prefix is.
+    """
+    if not uri.startswith(prefix) or re.fullmatch("(https?:?/*)?", prefix):
+        return False
+    rest, ends = uri[len(prefix) :], "/?#" if prefix.startswith("http") else ":/?#"
+    key = re.fullmatch(re.escape(HOST) + "/([0-9]+)/([0-9]+)", prefix)
+    open_end = key is not None and key[1] in _KEYS and _VALUES[key[1]][0] != f"[0-9]{{{len(key[2])}}}"
+    return open_end or not rest or rest[0] in ends or prefix[-1] in ends
+
+
+def _refuse(message: str, code: str = "bad-uri") -> NoReturn:
+    raise Malformed(message, code=code)
+
+
+def _decode(ai: str, raw: str, short_gtin: bool) -> str:
+    if "%" in _TRIPLET.sub("", raw):
+        _refuse("a broken percent triplet")
+    value = _TRIPLET.sub(lambda triplet: chr(int(triplet[1], 16)), raw)
+    return value.rjust(14, "0") if short_gtin and ai == "01" and len(value) in (8, 12, 13) else value
+
+
+def _read_path(path: str, names: Mapping[str, str], short_gtin: bool) -> DigitalLink:
+    parts = path.split("/")
+    pairs: list[tuple[str, str]] = []
+    # From the right: what stands before the right-most key is the host's own; no key has more than three qualifiers.
+    for at in range(len(parts) - 2, max(0, len(parts) - 9), -2):
+        ai = names.get(parts[at], parts[at])
+        if ai not in _VALUES:
+            break
+        pairs.insert(0, (ai, _decode(ai, parts[at + 1], short_gtin)))
+        if ai in _KEYS:
+            return _link(pairs)
+    _refuse("no GS1 key in the path")
+
+
+def _link(pairs: list[tuple[str, str]]) -> DigitalLink:
+    for ai, value in pairs:
+        _check_value(ai, value)
+    named = [ai for ai, _ in pairs[1:]]
+    if not any(named == [ai for ai in order if ai in named] for order in _KEYS[pairs[0][0]]):
+        _refuse(f"the qualifiers of ({pairs[0][0]}) are unknown or not in order")
+    return DigitalLink(*pairs[0], tuple(pairs[1:]))
+
+
+def _check_value(ai: str, value: str) -> None:
+    pattern, closed = _VALUES[ai]
+    if not re.fullmatch(pattern, value) or (ai == "8006" and not "00" < value[14:16] <= value[16:]):
+        _refuse(f"({ai}) does not have the format of that identifier")
+    if closed and check_digit(value[: closed - 1]) != value[closed - 1]:
+        _refuse(f"the check digit of ({ai}) {value[:closed]} is wrong", "bad-check-digit")
+
+
+def _read_epc(space: str, scheme: str, body: str) -> DigitalLink:
+    key, digits, count, tail = _SCHEMES[scheme]
+    prefix, *parts = body.split(".", count - 1)
+    pattern = space != "id" and tail != "" and parts[-1:] == ["*"]  # stands for its class
+    wrong_space = space == ("id" if tail == "10" else "class") or (space == "idpat" and not pattern)
+    if len(parts) != count - 1 or not re.fullmatch("[0-9]{6,12}", prefix) or wrong_space:
+        _refuse(f"not an EPC of the scheme {scheme}")
+    value = prefix + _decode(key, parts[0], short_gtin=False)
+    if digits:
+        if key in ("00", "01", "8006"):  # extension or indicator digit goes before the company prefix
+            value = parts[0][:1] + prefix + parts[0][1:]
+        if not re.fullmatch(f"[0-9]{{{digits}}}", value):
+            _refuse(f"{scheme} has {digits} digits")
+        value = "0" * (key == "8003") + value + check_digit(value) + "".join(parts[1 : count - 2])
+    if pattern or not tail:
+        return _link([(key, value)])
+    serial = _decode(tail, parts[-1], short_gtin=False)
+    return _link([(key, value + serial)] if tail == "+" else [(key, value), (tail, serial)])
