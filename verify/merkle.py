@@ -50,6 +50,15 @@ def root(reader: Reader, size: int) -> Hash:
     return subtree(reader, 0, size) if size else EMPTY_ROOT
 
 
+def roots_reader(leaves: Sequence[Hash]) -> Reader:
+    """A reader over leaf hashes held in memory; complete subtrees are hashed once."""
+    levels = [list(leaves)]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        levels.append([node_hash(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)])
+    return lambda level, index: levels[level][index]
+
+
 def prove_inclusion(reader: Reader, index: int, size: int) -> list[Hash]:
     """Prove that leaf `index` is in the tree of `size` leaves: siblings from the leaf up, at most 53 of 32 bytes."""
     if not 0 <= index < size <= MAX_SIZE:

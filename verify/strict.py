@@ -119,9 +119,8 @@ def _walk(value: object, pointer: str, own_kind: bool) -> None:
             _walk(item, f"{pointer}/{position}", own_kind)
     elif isinstance(value, str):
         _check_text(value, pointer)
-    elif own_kind and not isinstance(value, bool) and isinstance(value, int | Decimal):
-        if isinstance(value, Decimal) or value > MAX_SAFE:
-            raise Malformed("only integers 0 to 2^53-1 are allowed", code="bad-number", where=pointer)
+    elif own_kind and isinstance(value, int | Decimal) and (isinstance(value, Decimal) or value > MAX_SAFE):
+        raise Malformed("only integers 0 to 2^53-1 are allowed", code="bad-number", where=pointer)
 
 
 def _check_text(text: str, pointer: str) -> None:

@@ -1,0 +1,108 @@
+"""
+`python -m verify BUNDLE|URL --policy POLICY [--label URL] [--rpc URL …] [--log URL|DIR] [--lang en|zh] [--json]`
+
+Exit codes: 0 nothing stands against it; 1 a step failed, or an open recall reaches the label (the message names the step);
+2 usage; 3 could not be checked (also: only the operator has seen it).
+"""
+
+import argparse
+import json
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from .anchor import read_head
+from .answer import Answer, convict
+from .bundle import MAX_BYTES, parse_bundle
+from .errors import VerificationError
+from .note import parse_note
+from .policy import Policy
+from .tiles import read_entries
+from .verifier import Step, Verification, verify_bundle
+
+MARKS = {"verified": "✓", "failed": "✗", "unchecked": "?", "stated": "·", "none": "–"}
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m verify", description="Check a bundle against your own policy.")
+    parser.add_argument("bundle", help="a file, or an address that answers with a bundle")
+    parser.add_argument("--policy", required=True, type=Path, help="what you trust: keys, quorum, registrars, contracts")
+    parser.add_argument("--label", help="what you scanned; any host")
+    parser.add_argument("--rpc", action="append", default=[], help="a JSON-RPC address of your choice; repeatable")
+    parser.add_argument("--log", help="the log's tiles (address prefix or folder): tries the operator's answer against them")
+    parser.add_argument("--now", type=int, default=None, help="seconds since 1970, in place of this machine's clock")
+    parser.add_argument("--lang", choices=("en", "zh"), default="en")
+    parser.add_argument("--json", action="store_true", help="machine-readable report")
+    return parser.parse_args(argv)
+
+
+def _read(source: str) -> bytes:
+    if source.startswith(("http://", "https://")):
+        request = urllib.request.Request(source, headers={"accept": "application/json"})  # noqa: S310 - scheme checked
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return cast(bytes, answer.read(MAX_BYTES + 1))
+    return Path(source).read_bytes()
+
+
+def messages(lang: str) -> dict[str, str]:
+    """The words for every step and code, one flat table."""
+    path = Path(__file__).with_name("messages") / f"{lang}.json"
+    return cast(dict[str, str], json.loads(path.read_text("utf-8")))
+
+
+def words(step: Step, table: dict[str, str]) -> str:
+    """One line for a step: its name, and what it established, in the reader's language."""
+    facts: dict[str, Any] = {"detail": "", "where": "", **step.facts}
+    if isinstance(facts.get("time"), int):
+        facts["time"] = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(facts["time"]))
+    text = table.get(step.code, "{detail}")
+    for name, value in facts.items():
+        text = text.replace("{" + name + "}", str(value))
+    place = f" [{facts['where']}]" if facts["where"] else ""
+    return f"{MARKS[step.state]} {step.number:2} {table['step.' + step.name]}: {text}{place}"
+
+
+def _report(run: Verification, table: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        steps = [{"number": s.number, "name": s.name, "state": s.state, "code": s.code, **s.facts} for s in run.steps]
+        print(json.dumps({"exit": run.exit_code, "answers": run.answers, "steps": steps}, ensure_ascii=False, default=str))
+        return
+    for question, state in run.answers.items():
+        print(f"{table['question.' + question]} {table[f'answer.{question}.{state}']}")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one verification and print it; see the module's text for the exit codes."""
+    arguments = _arguments(argv)
+    table = messages(arguments.lang)
+    say = (lambda step: None) if arguments.json else (lambda step: print(words(step, table)))
+    try:
+        policy = Policy.parse(arguments.policy.read_text("utf-8"))
+        data = _read(arguments.bundle)
+    except (OSError, UnicodeError, VerificationError) as error:
+        print(f"{table['usage']} {error} {getattr(error, 'where', None) or ''}", file=sys.stderr)
+        return 2
+    heads = (lambda pin: read_head(pin, arguments.rpc)) if arguments.rpc else None
+    try:
+        run = verify_bundle(data, policy=policy, label=arguments.label, now_s=arguments.now, heads=heads, on_step=say)
+        if arguments.log:
+            answer = Answer.parse(parse_note(parse_bundle(data).answer).text)
+            try:
+                convict(answer, read_entries(arguments.log, answer.size))
+            except VerificationError as error:
+                error.step = 14
+                run.take(14, "failed", error.code, detail=error.message, where=arguments.log)
+    except VerificationError as error:
+        run = cast(Verification, error.run)  # type: ignore[attr-defined]
+    except OSError as error:
+        print(f"{table['usage']} {error}", file=sys.stderr)
+        return 3
+    _report(run, table, arguments.json)
+    return run.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
