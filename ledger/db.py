@@ -1,0 +1,105 @@
+"""
+The database: one engine, sessions that read and sessions that write.
+
+SQLite has one writer: a transaction that will write says so when it begins (BEGIN IMMEDIATE), since one that reads first and
+then wants to write cannot wait its turn.  Nothing here commits; whoever opens a unit of work does, at its end.
+
+Source: sqlite.org/wal.html, sqlite.org/lang_transaction.html.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session, sessionmaker
+
+BUSY = 10_000  # ms that a writer waits for another
+SEQUENCER_LOCK = 0x4F726967  # "Orig": one advisory lock of PostgreSQL per database
+
+
+class Busy(Exception):
+    """Another process holds the lock that this one needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An engine, and how to open sessions on it.  `writing` takes SQLite's write lock at once; keep those short."""
+
+    engine: Engine
+    reading: sessionmaker[Session]
+    writing: sessionmaker[Session]
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether there is one writer and one process."""
+        return self.engine.dialect.name == "sqlite"
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Open a database by URL (`sqlite:///…`, `postgresql://…`); creates the folder of a SQLite file, no tables."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+    else:
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = create_engine(parsed)
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "begin", _begin)
+    writer = engine.execution_options(originmark_write=True)
+    return Database(engine, sessionmaker(engine), sessionmaker(writer))
+
+
+def _configure(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("originmark_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def single_process_lock(data: Path, name: str = "serve.lock") -> Iterator[None]:
+    """Hold a lock of a data folder; raises Busy where another process has it.  Released when the process ends."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(data / name, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"another process works on {data}") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def sequencer_lock(database: Database, data: Path) -> Iterator[None]:
+    """
+    Hold the right to sequence; raises Busy where another process has it.
+
+    Two sequencers by mistake cannot fork the log (compare-and-swap): the lock only saves them the collisions.
+    """
+    if database.is_sqlite:
+        with single_process_lock(data, "sequencer.lock"):
+            yield
+        return
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": SEQUENCER_LOCK}):
+            raise Busy("another process sequences this log")
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": SEQUENCER_LOCK})

@@ -1,0 +1,62 @@
+"""
+Settings of the service, from the environment (ORIGINMARK_*) or `.env`.
+
+Each says who could hurt us through it.  Values only: nothing is opened here.
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything an operator chooses; the defaults run one log on one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="ORIGINMARK_", env_file=".env", extra="ignore", frozen=True)
+
+    data: Path = Path("var")
+    """Trusted: holds the private keys.  Mode 0700."""
+    database_url: str = ""
+    """Trusted: whoever writes the checkpoint table can make the log sign a fork.  Default: SQLite under `data`."""
+    tiles_url: str = ""
+    """Not trusted: every reader detects damage; at worst the log stops.  A folder or s3://bucket/prefix; default under `data`."""
+    origin: str = "localhost/originmark"
+    """The log's unique name, a URL without scheme.  Fixed by `init`; another value later is refused."""
+    base_url: str = "http://localhost:8000"
+    """Where the public finds this service; printed on labels, proves nothing."""
+    sequence_interval_ms: int = Field(200, ge=0, le=60_000)
+    """How long the sequencer gathers before it judges a batch."""
+    pool_limit: int = Field(4_096, ge=1)
+    """Pending statements before submitters are asked to come back (503)."""
+    batch_limit: int = Field(1_024, ge=1, le=65_536)
+    """Statements per checkpoint."""
+    witness_timeout_s: float = Field(1.0, gt=0, le=60)
+    """A slow witness delays every submitter by this much."""
+    witness_fail_open: bool = True
+    """Publish without the quorum.  False stops the log when a witness is down; readers' policies decide in both cases."""
+    witness_quorum: int = Field(0, ge=0)
+    """How many of our witnesses must sign before we publish, where `witness_fail_open` is false."""
+    anchor_rpc_url: str = ""
+    """Not trusted: a lying node can delay an anchor, and readers ask their own.  Empty: nothing is anchored."""
+    anchor_chain_id: int = 0
+    """Pinned: a node on another chain is refused before anything is signed."""
+    anchor_contract: str = ""
+    """Pinned, 0x and 40 hexadecimal digits."""
+    anchor_interval_s: int = Field(3_600, ge=1)
+    """At most one transaction in this time, whatever the write rate."""
+
+    @property
+    def database(self) -> str:
+        """The URL that is in force."""
+        return self.database_url or f"sqlite:///{self.data / 'ledger.db'}"
+
+    @property
+    def tiles(self) -> str:
+        """The tile store that is in force: a folder or an s3:// URL."""
+        return self.tiles_url or str(self.data / "tiles")
+
+    @property
+    def keys(self) -> Path:
+        """The folder of private keys."""
+        return self.data / "keys"
