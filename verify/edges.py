@@ -10,14 +10,14 @@ The origin is verified only if every hop back to it is confirmed.  Whoever reads
 Source: protocol.md section 2, Edges.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from . import gs1
 from .authority import History, key_at, may_mint
 from .epcis import Event, scaled
 from .errors import VerificationError
-from .history import Record
+from .history import Record, uris_of
 
 CONFIRMED, CLAIMED, UNKNOWN = "confirmed", "claimed", "unknown"
 MAX_VISITS = 2_048  # steps back; a longer way is more than a bundle holds
@@ -69,10 +69,10 @@ class Tracer:
 
     def __init__(self, records: Iterable[Record], history: History) -> None:
         self.history = history
-        self.events = [(r, r.event) for r in records if r.event is not None and not r.event.is_error]
+        self.events = [(r, r.event) for r in records if r.event is not None and not r.event.error_declaration]
         self.holders: dict[str, list[str]] = {}
         for _, event in self.events:
-            for child, parent in event.contained:
+            for child, parent in _contained(event):
                 self.holders.setdefault(child, []).append(parent)
 
     def journey(self, uri: str) -> Journey:
@@ -82,13 +82,13 @@ class Tracer:
         for record, event in self.events:
             if event.is_receiving and self._names(event, uri):
                 self._hop(uri, record, event, journey)
-            if set(self._units(uri)) & set(event.uris):
+            if self._names(event, uri):
                 self._visit(record, event, journey)
         return journey
 
     def _visit(self, record: Record, event: Event, journey: Journey) -> None:
         journey.records.add(record.index)
-        for uri in (*event.uris, *event.places):
+        for uri in (*uris_of(event), *filter(None, (event.read_point, event.biz_location))):
             journey.visited.setdefault(uri)
             product = gs1.product_of(uri)
             if product is not None:
@@ -99,12 +99,12 @@ class Tracer:
         journey.steps += 1
         if journey.steps > MAX_VISITS or any(origin.uri == uri for origin in journey.origins):
             return
-        found = [(r, e) for r, e in self.events if uri in e.commissioned]
+        found = [(r, e) for r, e in self.events if _commissions(e, uri)]
         mine = [(r, e) for r, e in found if self._may_mint(r, uri)]
         for record, event in mine[:1] or found[:1]:
             self._visit(record, event, journey)
             state = CONFIRMED if mine else CLAIMED
-            inputs = event.inputs
+            inputs = [one.uri for one in event.objects if one.role == "input"]
             if not inputs or not mine:
                 journey.origins.append(Origin(uri, record.statement.issuer, record.index, state))
             for one in inputs if mine else ():
@@ -114,7 +114,7 @@ class Tracer:
         """How the issuer of `at` came to hold `uri`: commissioned it, or received it; else the claim is its own."""
         party = at.statement.issuer
         for record, event in self.events:
-            if record.statement.issuer == party and uri in event.commissioned and self._may_mint(record, uri):
+            if record.statement.issuer == party and _commissions(event, uri) and self._may_mint(record, uri):
                 return self._origin(uri, journey)
         received = [
             (r, e) for r, e in self.events if e.is_receiving and r.statement.issuer == party and self._names(e, uri)
@@ -133,22 +133,21 @@ class Tracer:
         for sent, shipping in self.events:
             if not shipping.is_shipping or sent.statement.issuer == receiver or not self._names(shipping, uri):
                 continue
-            if receiver in shipping.receivers and self._fits(uri, receiver, sent.statement.issuer):
+            receivers = [party for _, party in shipping.destinations]
+            if receiver in receivers and self._fits(uri, receiver, sent.statement.issuer):
                 best = Edge(uri, receiver, record.index, sent.statement.issuer, sent.index, CONFIRMED)
                 self._visit(sent, shipping, journey)
                 break
-            if not shipping.receivers and sent.statement.withheld and best.state == CLAIMED:
+            if not receivers and sent.statement.withheld and best.state == CLAIMED:
                 best = Edge(uri, receiver, record.index, sent.statement.issuer, sent.index, UNKNOWN)
         if not any((edge.uri, edge.index) == (uri, record.index) for edge in journey.edges):
             journey.edges.append(best)
 
     def _fits(self, uri: str, receiver: str, sender: str) -> bool:
         """What the receiver took in of `uri` is no more than the sender says it sent there, unit by unit."""
-        took = _sum(e for r, e in self.events if r.statement.issuer == receiver and e.is_receiving for e in [e.of(uri)])
-        gave = _sum(
-            e.of(uri) for r, e in self.events
-            if r.statement.issuer == sender and e.is_shipping and receiver in e.receivers
-        )  # fmt: skip
+        took = _sum(uri, (e for r, e in self.events if r.statement.issuer == receiver and e.is_receiving))
+        sent = (e for r, e in self.events if r.statement.issuer == sender and e.is_shipping)
+        gave = _sum(uri, (e for e in sent if receiver in (party for _, party in e.destinations)))
         return took is not None and gave is not None and all(amount <= gave.get(unit, 0) for unit, amount in took.items())
 
     def _units(self, uri: str) -> list[str]:
@@ -162,7 +161,7 @@ class Tracer:
         return found
 
     def _names(self, event: Event, uri: str) -> bool:
-        return not set(self._units(uri)).isdisjoint(event.uris)
+        return not set(self._units(uri)).isdisjoint(uris_of(event))
 
     def _may_mint(self, record: Record, uri: str) -> bool:
         try:
@@ -172,13 +171,25 @@ class Tracer:
         return may_mint(grant, uri, self.history, record.index)
 
 
-def _sum(quantities: Iterable[Sequence[tuple[str, object]]]) -> dict[str, int] | None:
-    """Add amounts per unit as exact scaled integers; None where one cannot be held exactly."""
+def _commissions(event: Event, uri: str) -> bool:
+    return any(uri in (one.uri, one.lot) for one in event.commissioned)
+
+
+def _contained(event: Event) -> list[tuple[str, str]]:
+    """(child, parent) for everything that this event packs into a unit."""
+    parents = [one.uri for one in event.objects if one.role == "parent"]
+    if event.type != "AggregationEvent" or event.action != "ADD":
+        return []
+    children = [uri for one in event.objects if one.role == "child" for uri in (one.uri, one.lot) if uri is not None]
+    return [(child, parent) for parent in parents for child in children]
+
+
+def _sum(uri: str, events: Iterable[Event]) -> dict[str, int] | None:
+    """Add what is said of `uri`, per unit, as exact scaled integers; None where an amount cannot be held exactly."""
     total: dict[str, int] = {}
-    for amounts in quantities:
-        for unit, amount in amounts:
-            value = scaled(amount)
-            if value is None:
-                return None
-            total[unit] = total.get(unit, 0) + value
+    for one in (one for event in events for one in event.objects if one.uri == uri and one.quantity is not None):
+        amount = scaled(one.quantity)
+        if amount is None:
+            return None
+        total[one.uom or ""] = total.get(one.uom or "", 0) + amount
     return total

@@ -44,6 +44,11 @@ class Record:
         return Logged(self.index, statement.digest, statement.kind, statement.issuer, self.keys)
 
 
+def uris_of(event: epcis.Event) -> tuple[str, ...]:
+    """Every object an event names, in any role, items with the lot their link names."""
+    return tuple(uri for one in event.objects for uri in (one.uri, one.lot) if uri is not None)
+
+
 class RecordHistory:
     """Implements authority.History over records; add them in index order."""
 
@@ -91,7 +96,7 @@ class RecordHistory:
             self._owners.append((record.index, product, frozenset(map(gs1.canonical_uri, allowed))))
 
     def _take_commissions(self, record: Record, event: epcis.Event) -> None:
-        for uri in event.commissioned:
+        for uri in (uri for one in event.commissioned for uri in (one.uri, one.lot) if uri is not None):
             if uri not in self._commissions and any(may_mint(g, uri, self, record.index) for g in self._of(record)):
                 self._commissions[uri] = (record.index, record.statement.issuer)
 

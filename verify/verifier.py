@@ -39,7 +39,7 @@ from .errors import (
     WrongEntry,
     WrongLabel,
 )  # fmt: skip
-from .history import Record, RecordHistory
+from .history import Record, RecordHistory, uris_of
 from .merkle import leaf_hash, verify_consistency, verify_inclusion, verify_multi
 from .note import lines_of, open_note, parse_note
 from .policy import AnchorPin, Policy
@@ -273,7 +273,7 @@ def _label(run: Verification, bundle: Bundle) -> None:
     run.serial = scanned.serial
     run.lot = next((uri for uri in named if gs1.level(uri) in ("lot", "sscc", "product")), named[0])
     run.uri = named[0]
-    if not any(run.lot in record.event.uris for record in run.records if record.event is not None):
+    if not any(run.lot in uris_of(record.event) for record in run.records if record.event is not None):
         raise WrongLabel("no event carried is about what the label names", code="label-not-told", where=run.lot)
     run.take(11, VERIFIED, "label-ok" if run.label else "label-of-bundle", uri=run.lot)
 
