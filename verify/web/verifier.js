@@ -29,6 +29,7 @@ export async function verifyBundle(data, {policy, label, now = Math.floor(Date.n
     onStep(step, run);
   };
   run.state = (number) => run.steps.find((step) => step.number === number)?.state ?? "unchecked";
+  run.verdict = () => verdictOf(run).answers;
   let number = 1;
   try {
     run.bundle = await parseBundle(data);

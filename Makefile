@@ -1,0 +1,54 @@
+# Originmark. `make help` lists what there is.
+SHELL := bash
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8000
+export ORIGINMARK_DATA ?= var
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types contracts vectors js bench clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.run: requirements.txt
+	@test -d $(VENV) || python3 -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.run  ## play a season of signed records and serve it on http://localhost:8000
+	@$(PY) -m api demo --port $(PORT)
+
+node_modules_ok := contracts/node_modules/.package-lock.json tests/js/node_modules/.package-lock.json
+%/node_modules/.package-lock.json: %/package-lock.json $(VENV)/.dev
+	@PATH="$$($(PY) -m tests.support.node):$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $*
+	@touch $@
+
+test: $(VENV)/.dev $(node_modules_ok)  ## everything: Python, JavaScript, contract, browser
+	@$(MAKE) --no-print-directory check
+	@PATH="$$($(PY) -m tests.support.node):$$PATH" node --test tests/js/*.mjs
+	@PATH="$$($(PY) -m tests.support.node):$$PATH" $(PY) -m pytest -n 2 --dist loadgroup
+
+check: lint types  ## lint and types
+
+lint: $(VENV)/.dev  ## ruff
+	@$(VENV)/bin/ruff check .
+
+types: $(VENV)/.dev  ## mypy --strict
+	@$(VENV)/bin/mypy
+
+contracts: $(VENV)/.dev $(node_modules_ok)  ## recompile the contract and compare it with the committed bytes
+	@PATH="$$($(PY) -m tests.support.node):$$PATH" $(PY) -m contracts.check
+
+vectors: $(VENV)/.dev  ## write the shared vectors anew
+	@$(PY) -m tests.verify.make_core_vectors
+
+js: $(VENV)/.dev $(node_modules_ok)  ## the JavaScript tests alone
+	@PATH="$$($(PY) -m tests.support.node):$$PATH" node --test tests/js/*.mjs
+
+clean:  ## remove what can be made again (not the demo's data)
+	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache contracts/node_modules tests/js/node_modules
