@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from . import NodeTrouble, Refused, TooDear
+from . import NodeTrouble, Refused, TooDear, WrongChain
 from .fees import FeeLimits, Fees, quote
 from .keys import ChainKey
 
@@ -58,10 +58,12 @@ def our_words(errors: Mapping[str, str]) -> Iterator[None]:
 
 def market_fees(web3: Web3, limits: FeeLimits) -> Fees:
     """Fees for the next block, never above the cap.  Raises TooDear where the cap does not even cover the base fee."""
+    newest = web3.eth.get_block("latest")
+    if "baseFeePerGas" not in newest:
+        raise WrongChain("this chain has no base fee (EIP-1559), which our transactions need")
     history = web3.eth.fee_history(HISTORY, "latest", [50])
-    base = int(web3.eth.get_block("latest")["baseFeePerGas"])
     # The last of the history is the coming block's; eth-tester leaves both lists nearly empty.
-    base = max([base, *history["baseFeePerGas"][-1:]])
+    base = max([int(newest["baseFeePerGas"]), *history["baseFeePerGas"][-1:]])
     wanted = quote(base, [tips[0] for tips in history.get("reward") or []], limits)
     return within(wanted, base + wanted.tip, limits)
 
