@@ -1,7 +1,6 @@
 """The EVM anchor backend: on the demo's chain in process, and on a real node where faults are made on purpose."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -11,48 +10,20 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from eth_abi import decode
 from web3.providers import BaseProvider
 
-from api.devchain import CHAIN_ID, MAX_BODY, DevChain
-from contracts import load_artifact
+from api.devchain import CHAIN_ID, DevChain
 from ledger.anchors import Conflict, Head, NodeTrouble, Refused, State, TooDear, WrongChain
 from ledger.anchors.evm import EvmBackend, deploy
-from ledger.anchors.fees import FeeLimits, Fees, bump, quote
-from ledger.anchors.keys import ChainKey, KeyRefused, create_key, read_key
+from ledger.anchors.fees import FeeLimits
+from ledger.anchors.keys import ChainKey
 from ledger.anchors.node import connect
+from tests.support.anchors import GAS_KEY, anchor, backend_on, head_at, proof
 from tests.support.anvil import Anvil, run_anvil
 from tests.support.trees import reader_of, some_leaves
 from verify import merkle
-from verify.policy import DEV_CHAIN_IDS, AnchorPin
 
-LEAVES = some_leaves(40, "backend")
-READ = reader_of(LEAVES)
-GAS_KEY = ChainKey(sha256(b"gas payer").digest())
 TAGS = (("safe",), ("finalized",))  # as web3 passes parameters
-
-
-def head_at(size: int) -> Head:
-    return Head(size, merkle.root(READ, size))
-
-
-def proof(old: int, new: int) -> list[merkle.Hash]:
-    return merkle.prove_consistency(READ, old, new)
-
-
-def backend_on(provider: object, chain_id: int, contract: str, signer: str, **options: object) -> EvmBackend:
-    """A backend with a signer of its own: tests share a chain, not a head."""
-    key = ChainKey(sha256(signer.encode()).digest())
-    pin = AnchorPin(chain_id, contract, "0x" + LEAVES[0].hex(), key.address, None)
-    return EvmBackend(provider, pin, anchor_key=key, gas_key=GAS_KEY, **options)
-
-
-def anchor(backend: EvmBackend, old: int, new: int) -> bytes:
-    attempt = backend.prepare(head_at(new), proof(old, new))
-    assert backend.broadcast(attempt.raw).tx_hash == attempt.tx_hash
-    return attempt.tx_hash
 
 
 @pytest.fixture(scope="module")
@@ -139,92 +110,10 @@ class TestOnTheDemosChain:
             states.append(backend.standing(head_at(2)))
         assert states == [State.INCLUDED, State.INCLUDED, State.FINAL, State.FINAL]
 
-    def test_the_address_is_the_same_at_every_start_and_the_chain_counts_as_nobodys(self, chain):
-        assert DevChain().contract == chain.contract
-        assert chain.chain_id in DEV_CHAIN_IDS
-
 
 def test_whoever_never_anchors_never_loads_the_chains_library():
     code = "import sys, api.devchain, ledger.anchors.evm; sys.exit('web3' in sys.modules or 'eth_account' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
-class TestTheBrowsersDoor:
-    """DevChain.rpc: three methods, one contract, one request at a time."""
-
-    def ask(self, chain: DevChain, method: object, *params: object) -> dict[str, object]:
-        body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": list(params)}
-        answer = json.loads(chain.rpc(json.dumps(body).encode()))
-        assert answer["id"] == 7
-        return answer
-
-    def head_call(self, chain: DevChain, backend: EvmBackend) -> dict[str, str]:
-        selector = load_artifact().functions["head(address,bytes32)"]
-        data = selector + "00" * 12 + backend.pin.signer[2:] + backend.pin.log_id[2:]
-        return {"to": chain.contract, "data": data}
-
-    def test_a_browser_reads_chain_code_and_head(self, chain, backend):
-        anchor(backend, 1, 9)
-        assert int(self.ask(chain, "eth_chainId")["result"], 16) == CHAIN_ID
-        code = bytes.fromhex(self.ask(chain, "eth_getCode", chain.contract, "latest")["result"][2:])
-        assert sha256(code).hexdigest() == load_artifact().runtime_sha256
-        for tag in ("latest", "safe", "finalized"):
-            answer = self.ask(chain, "eth_call", self.head_call(chain, backend), tag)["result"]
-            assert Head(*decode(["uint64", "bytes32"], bytes.fromhex(answer[2:]))) == head_at(9)
-
-    @pytest.mark.parametrize(
-        ("method", "params"),
-        [
-            ("eth_sendRawTransaction", ["0x00"]),
-            ("eth_sendTransaction", [{}]),
-            ("eth_accounts", []),
-            ("evm_revert", [1]),
-            ("eth_getStorageAt", ["0x0", "0x0"]),
-            (None, []),
-            (["eth_call"], []),
-            ("eth_call", []),
-            ("eth_call", [{"data": "0x6001"}]),
-            ("eth_call", [{"to": "0x" + "04" * 20, "data": "0x"}]),
-            ("eth_getCode", []),
-            ("eth_getCode", [["x"]]),
-        ],
-    )
-    def test_everything_else_is_refused(self, chain, method, params):
-        assert "error" in self.ask(chain, method, *params)
-
-    @pytest.mark.parametrize("change", [{"data": "0xzz"}, {"data": "0x" + "00" * 4000}, {"data": 5}, {"data": "0x12"}])
-    def test_call_data_that_is_no_call_of_the_contract_is_refused(self, chain, backend, change):
-        assert "error" in self.ask(chain, "eth_call", {**self.head_call(chain, backend), **change})
-
-    @pytest.mark.parametrize("tag", ["pending", "0x0", 1, None, {}])
-    def test_another_block_than_the_three_tags_is_refused(self, chain, backend, tag):
-        assert "error" in self.ask(chain, "eth_call", self.head_call(chain, backend), tag)
-
-    @pytest.mark.parametrize(
-        "body",
-        [b"", b"[]", b"null", b"{", b"\xff", b"[" * 5000, b'{"id":[]}', b" " * (MAX_BODY + 1), b'{"params":{}}'],
-        ids=["empty", "batch", "null", "cut", "not-utf8", "deep", "id-list", "large", "no-method"],
-    )
-    def test_a_body_that_is_no_request_gets_an_error_object(self, chain, body):
-        assert "error" in json.loads(chain.rpc(body))
-
-    def test_many_readers_beside_the_worker_see_whole_heads(self, chain, backend):
-        seen: list[Head] = []
-
-        def read() -> None:
-            for _ in range(10):
-                answer = self.ask(chain, "eth_call", self.head_call(chain, backend))["result"]
-                seen.append(Head(*decode(["uint64", "bytes32"], bytes.fromhex(answer[2:]))))
-
-        readers = [threading.Thread(target=read) for _ in range(4)]
-        for reader in readers:
-            reader.start()
-        for old in range(1, 10):
-            anchor(backend, old, old + 1)
-        for reader in readers:
-            reader.join()
-        assert len(seen) == 40
-        assert all(head == head_at(head.size) for head in seen)
 
 
 @pytest.fixture(scope="module")
@@ -342,63 +231,3 @@ class TestANodeInTrouble:
         for ask in (backend.head, backend.next_nonce, backend.gas_money, lambda: backend.standing(head_at(2))):
             with pytest.raises(NodeTrouble):
                 ask()
-
-
-class TestFees:
-    def test_the_offer_leaves_room_for_the_base_fee_to_double(self):
-        assert quote(100, [5, 1, 9], FeeLimits(min_tip=0)) == Fees(max_fee=205, tip=5)
-        assert quote(100, [], FeeLimits(min_tip=7)) == Fees(max_fee=207, tip=7)
-
-    @pytest.mark.parametrize("amount", [1, 2, 7, 8, 9, 10**9, 10**9 + 1])
-    def test_a_replacement_offers_enough_more_for_every_pool(self, amount):
-        more = bump(Fees(amount, amount), Fees(0, 0))
-        assert more.max_fee * 8 >= amount * 9  # 12.5 %
-        assert more.tip * 8 >= amount * 9
-
-    def test_a_replacement_follows_a_market_that_rose_faster(self):
-        assert bump(Fees(10, 1), Fees(100, 50)) == Fees(100, 50)
-
-
-class TestKeyFiles:
-    def test_a_key_is_written_for_its_owner_only_and_never_overwritten(self, tmp_path):
-        path = tmp_path / "keys" / "anchor.pem"
-        key = create_key(path)
-        assert path.stat().st_mode & 0o777 == 0o600
-        assert path.parent.stat().st_mode & 0o777 == 0o700
-        assert read_key(path) == key
-        with pytest.raises(FileExistsError):
-            create_key(path)
-        assert key.secret.hex() not in repr(key)
-
-    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
-    def test_a_key_that_others_can_read_is_refused(self, tmp_path, mode):
-        path = tmp_path / "anchor.pem"
-        create_key(path)
-        os.chmod(path, mode)
-        with pytest.raises(KeyRefused, match="chmod 600"):
-            read_key(path)
-
-    def test_a_key_in_hexadecimal_digits_is_read_too(self, tmp_path):
-        path = tmp_path / "gas.hex"
-        path.write_text("0x" + GAS_KEY.secret.hex() + "\n")
-        path.chmod(0o600)
-        assert read_key(path) == GAS_KEY
-
-    @pytest.mark.parametrize("content", [b"", b"00" * 32, b"ff" * 32, b"\xff" * 40, b"-----BEGIN PRIVATE KEY-----\n"])
-    def test_a_file_without_a_key_is_refused_without_being_quoted(self, tmp_path, content):
-        path = tmp_path / "anchor.pem"
-        path.write_bytes(content)
-        path.chmod(0o600)
-        with pytest.raises(KeyRefused, match="no secp256k1"):
-            read_key(path)
-
-    def test_a_key_of_another_curve_is_refused(self, tmp_path):
-        path = tmp_path / "anchor.pem"
-        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        path.write_bytes(pem)
-        path.chmod(0o600)
-        with pytest.raises(KeyRefused):
-            read_key(path)
-
-    def test_the_address_is_the_one_that_ethereum_gives_the_key(self):
-        assert ChainKey((1).to_bytes(32, "big")).address == "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf"
