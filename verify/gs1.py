@@ -122,15 +122,15 @@ def read(text: object) -> DigitalLink | None:
     """Read a GS1 key in any notation (EPC URN; link with short GTIN, alphabetic AIs), None for any other URI."""
     if not isinstance(text, str) or not _URI.fullmatch(text):
         _refuse("not a URI in ASCII")
-    if (urn := _EPC.fullmatch(text)) and urn[2] in _SCHEMES:
-        return _read_epc(*urn.groups())
-    if web := _WEB.fullmatch(text):
-        try:
+    try:
+        if web := _WEB.fullmatch(text):
             return _read_path(web[2], _ALPHAS, short_gtin=True)
-        except Malformed:
-            # Elsewhere a path may hold "/01/" by chance; on GS1's own host a wrong digit is a wrong digit.
-            if web[1].lower().split(":")[0].rstrip(".") == "id.gs1.org":
-                raise
+        if urn := _EPC.fullmatch(text):
+            return _read_epc(*urn.groups())
+    except Malformed:
+        # Elsewhere a path may hold "/01/" by chance, and old EPCs of wrong length are about; GS1's own host means it.
+        if web and web[1].lower().split(":")[0].rstrip(".") == "id.gs1.org":
+            raise
     if not _NORMAL.fullmatch(text) or _ODD.search(text):
         _refuse("neither a GS1 identifier nor an absolute URI in normal form")
     return None
@@ -241,7 +241,7 @@ def _check_value(ai: str, value: str) -> None:
 
 
 def _read_epc(space: str, scheme: str, body: str) -> DigitalLink:
-    key, digits, count, tail = _SCHEMES[scheme]
+    key, digits, count, tail = _SCHEMES.get(scheme, ("", 0, 0, ""))
     prefix, *parts = body.split(".", count - 1)
     pattern = space != "id" and tail != "" and parts[-1:] == ["*"]  # stands for its class
     wrong_space = space == ("id" if tail == "10" else "class") or (space == "idpat" and not pattern)

@@ -1,0 +1,149 @@
+"""
+One EPCIS 2.0 event, read for what the protocol judges: which objects in which role, where, when and between whom.
+
+Not a validator: the schema is producers' work and extension members are passed over.  But whatever names a subject is
+read strictly, since a name that two readers take differently would hide a lot from its recall.
+
+Source: EPCIS 2.0 section 7.4 and its JSON binding; CBV 2.0 section 7; protocol.md section 1.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from . import gs1
+from .errors import Malformed
+from .statement import parse_time
+
+_TYPES = ("ObjectEvent", "AggregationEvent", "TransactionEvent", "TransformationEvent", "AssociationEvent")
+_ROLES = (
+    ("epc", "epcList", "quantityList"), ("child", "childEPCs", "childQuantityList"),
+    ("input", "inputEPCList", "inputQuantityList"), ("output", "outputEPCList", "outputQuantityList"),
+)  # fmt: skip
+_CBV = re.compile("^(?:https://ref[.]gs1[.]org/cbv/(?:BizStep|Disp|SDT)-|urn:epcglobal:cbv:(?:bizstep|disp|sdt):)")
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An item, lot, class or unit; `role` is epc, parent, child, input or output; no `uom` (KGM) counts instances."""
+
+    role: str
+    uri: str
+    lot: str | None  # where an item's own link names its lot too
+    quantity: Decimal | None
+    uom: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What the protocol reads of an event: words of the CBV bare, URIs canonical, sources and the like as (type, URI)."""
+
+    type: str
+    action: str | None
+    biz_step: str | None
+    disposition: str | None
+    event_id: str | None
+    time: datetime
+    offset: str
+    objects: tuple[Object, ...]
+    read_point: str | None
+    biz_location: str | None
+    sources: tuple[tuple[str, str], ...]
+    destinations: tuple[tuple[str, str], ...]
+    transformation_id: str | None
+    error_declaration: bool
+    ilmd: Mapping[str, Any] | None
+
+    @property
+    def commissioned(self) -> tuple[Object, ...]:
+        """What this event says came into being: the objects of an ADD, the outputs of a transformation."""
+        role = {"ObjectEvent": "epc" if self.action == "ADD" else "", "TransformationEvent": "output"}.get(self.type)
+        return tuple(one for one in self.objects if one.role == role)
+
+    @property
+    def is_commission(self) -> bool:
+        return bool(self.commissioned)
+
+    @property
+    def is_shipping(self) -> bool:
+        return self.biz_step in ("shipping", "departing", "consigning")
+
+    @property
+    def is_receiving(self) -> bool:
+        return self.biz_step in ("receiving", "arriving", "accepting")
+
+    @property
+    def is_selling(self) -> bool:
+        """Sold to a consumer, or brought back by one: only here may a committed lot's serial stand in clear."""
+        return self.biz_step == "retail_selling" or self.disposition == "returned"
+
+
+def read_event(raw: object) -> Event:
+    """Read an event as strict.parse gives it.  Raises Malformed (`bad-event`, `bad-time`, `bad-uri`, `bad-check-digit`)."""
+    names = ("type", "action", "bizStep", "disposition", "eventID", "eventTime", "eventTimeZoneOffset", "transformationID")
+    kind, action, step, disposition, event_id, time, offset, made = (_get(raw, name, str) for name in names)
+    if kind not in _TYPES or (kind != "TransformationEvent" and action not in ("ADD", "OBSERVE", "DELETE")):
+        raise Malformed("type or action is not one that EPCIS knows", code="bad-event", where="/type")
+    if not re.fullmatch("[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00", offset or ""):
+        raise Malformed("an offset like +08:00 was expected", code="bad-event", where="/eventTimeZoneOffset")
+    at = parse_time(time or "", "/eventTime")
+    objects, sources, destinations = tuple(_objects(raw)), _pairs(raw, "source"), _pairs(raw, "destination")
+    return Event(
+        kind, action, _word(step), _word(disposition), event_id, at, offset, objects, _place(raw, "readPoint"),
+        _place(raw, "bizLocation"), sources, destinations, made, _get(raw, "errorDeclaration", dict) is not None,
+        _get(raw, "ilmd", dict),
+    )  # fmt: skip
+
+
+def scaled(number: int | Decimal) -> int | None:
+    """
+    Return `number` times 10^6 as an integer, or None where that is not exact or the number has more than 40 digits.
+
+    Integers of this scale (milligrams of a kilogram) are compared and summed without rounding, in both languages.
+    """
+    sign, digits, exponent = Decimal(number).as_tuple()
+    whole, shift = int("".join(map(str, digits[:41]))), int(exponent) + 6
+    up, down = int("1" + "0" * min(max(0, shift), 41)), int("1" + "0" * min(max(0, -shift), 41))
+    if whole and (len(digits) > 40 or shift > 40 or whole % down):
+        return None
+    return (-whole if sign else whole) * up // down
+
+
+def _objects(raw: object) -> Iterator[Object]:
+    parent = _get(raw, "parentID", str)
+    if parent is not None:
+        yield _object("parent", parent, {})
+    for role, epcs, quantities in _ROLES:
+        yield from (_object(role, epc, {}) for epc in _get(raw, epcs, list) or [])
+        yield from (_object(role, _get(item, "epcClass", str), item) for item in _get(raw, quantities, list) or [])
+
+
+def _object(role: str, name: object, item: object) -> Object:
+    uri, *lot = gs1.subjects_of_uri(name)
+    quantity = _get(item, "quantity", (int, Decimal))
+    amount = None if quantity is None else Decimal(quantity)
+    return Object(role, uri, lot[0] if lot else None, amount, _get(item, "uom", str))
+
+
+def _place(raw: object, name: str) -> str | None:
+    place = _get(raw, name, dict)
+    return None if place is None else gs1.canonical_uri(place.get("id"))
+
+
+def _pairs(raw: object, name: str) -> tuple[tuple[str, str], ...]:
+    found = _get(raw, f"{name}List", list) or []
+    return tuple((_word(_get(item, "type", str)) or "", gs1.canonical_uri(item.get(name))) for item in found)
+
+
+def _get(raw: object, name: str, kind: type | tuple[type, ...]) -> Any:
+    found = raw.get(name) if isinstance(raw, dict) else raw
+    if not isinstance(raw, dict) or isinstance(found, bool) or not (found is None or isinstance(found, kind)):
+        raise Malformed(f"{name} has the wrong type", code="bad-event", where=f"/{name}")
+    return found
+
+
+def _word(text: str | None) -> str | None:
+    return _CBV.sub("", text) if text else None
