@@ -42,7 +42,7 @@ types: $(VENV)/.dev  ## mypy --strict
 	@$(VENV)/bin/mypy
 
 contracts: $(VENV)/.dev $(node_modules_ok)  ## recompile the contract and compare it with the committed bytes
-	@PATH="$$($(PY) -m tests.support.node):$$PATH" $(PY) -m contracts.check
+	@PATH="$$($(PY) -m tests.support.node):$$PATH" npm run -s --prefix contracts check
 
 vectors: $(VENV)/.dev  ## write the shared vectors anew
 	@$(PY) -m tests.verify.make_core_vectors

@@ -304,10 +304,10 @@ def verify_signature(statement: Statement, jwk: Jwk) -> None:
 
 
 def sign_bytes(message: bytes, key: PrivateKey) -> bytes:
-    """Sign raw bytes, 64 bytes long; ES256 is normalised to low-S."""
+    """Sign raw bytes, 64 bytes long; ES256 is deterministic (RFC 6979: no nonce to leak) and normalised to low-S."""
     if isinstance(key, Ed25519PrivateKey):
         return key.sign(message)
-    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(SHA256())))
+    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(SHA256(), deterministic_signing=True)))
     return r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")
 
 
