@@ -1,0 +1,137 @@
+"""
+Rules for an event that no schema can say: identifiers with right check digits, times that can be, a parent where one
+is needed.
+
+Each rule takes an event that has passed the schema and yields problems.  Events of types outside the standard's five
+pass the schema with members of any shape, so nothing here trusts a shape.  Who may say what is not judged here
+(verify/authority.py).
+
+Source: EPCIS 2.0, data definition layer; protocol, section 2 "Events".
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from producers.epcis.problems import Problem, join
+from verify import gs1
+from verify.errors import Malformed
+from verify.statement import parse_time
+
+Event = Mapping[str, object]
+
+MAX_AHEAD = timedelta(hours=24)  # a phone's clock may be wrong by a day; protocol, section 2
+IN_FUTURE = "event-in-future"
+
+TYPES = ("ObjectEvent", "AggregationEvent", "AssociationEvent", "TransactionEvent", "TransformationEvent")
+_LISTS = ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
+_QUANTITIES = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
+_PLACES = ("readPoint", "bizLocation")
+_PAIRS = (("sourceList", "source"), ("destinationList", "destination"))
+
+
+def identity_problems(event: Event) -> Iterator[Problem]:
+    """A logged event is told from every other by its eventID, and stands alone with its own @context."""
+    for name in ("eventID", "@context"):
+        if name not in event:
+            yield Problem(join("", name), "is missing: an event that is signed must stand alone", "missing-member")
+
+
+def type_problems(event: Event) -> Iterator[Problem]:
+    """A logged event is of the standard's five types: nobody could tell what another one does to a lot."""
+    if event.get("type") not in TYPES:
+        yield Problem("/type", f"must be one of {', '.join(TYPES)} to be logged", "wrong-value")
+
+
+def identifier_problems(event: Event) -> Iterator[Problem]:
+    """Every identifier of an object, place or party has its one canonical form; a wrong check digit is never logged."""
+    for pointer, uri in _identifiers(event):
+        try:
+            gs1.canonical_uri(uri)
+        except Malformed as error:
+            yield Problem(pointer, f"cannot be used: {error.message}", error.code)
+    for pointer, uri in _references(event):
+        try:
+            gs1.canonical_uri(uri)
+        except Malformed as error:
+            # A document's number may be any URI; only what claims to be a GS1 key must be one.
+            if error.code == "bad-check-digit":
+                yield Problem(pointer, f"cannot be used: {error.message}", error.code)
+
+
+def quantity_problems(event: Event) -> Iterator[Problem]:
+    """A quantity is never negative, and a unit has something to measure."""
+    for name in _QUANTITIES:
+        for position, item in _objects(event.get(name)):
+            amount = item.get("quantity")
+            if isinstance(amount, int | float | Decimal) and amount < 0:
+                yield Problem(join("", name, position, "quantity"), "must not be negative", "bad-quantity")
+            if amount is None and "uom" in item:
+                yield Problem(join("", name, position, "uom"), "measures nothing: quantity is missing", "bad-quantity")
+
+
+def aggregation_problems(event: Event) -> Iterator[Problem]:
+    """Only an observation may leave the parent unsaid."""
+    if event.get("type") == "AggregationEvent" and event.get("action") != "OBSERVE" and "parentID" not in event:
+        yield Problem("/parentID", "is missing: only action OBSERVE may leave the parent unsaid", "missing-member")
+
+
+def time_problems(event: Event, now: datetime | None) -> Iterator[Problem]:
+    """Times exist in the calendar; what happened has happened (but for a wrong clock, up to 24 h ahead of `now`)."""
+    declaration = event.get("errorDeclaration")
+    claimed = [("/eventTime", event.get("eventTime"))]
+    if isinstance(declaration, Mapping):
+        claimed.append(("/errorDeclaration/declarationTime", declaration.get("declarationTime")))
+    for pointer, text in claimed:
+        try:
+            time = parse_time(str(text), pointer)
+        except Malformed as error:
+            yield Problem(pointer, error.message, "bad-time")
+            continue
+        if now is not None and time - now > MAX_AHEAD:
+            yield Problem(pointer, "is more than 24 hours ahead of the log's clock: send it again later", IN_FUTURE)
+
+
+def declaration_problems(event: Event) -> Iterator[Problem]:
+    """
+    A declaration of error repeats the wrong event with its eventID; what corrects it are other events.
+
+    Which event it repeats is judged in the log's order, by whoever knows the log.
+    """
+    declaration = event.get("errorDeclaration")
+    if not isinstance(declaration, Mapping):
+        return
+    for position, corrective in enumerate(_list(declaration.get("correctiveEventIDs"))):
+        if corrective == event.get("eventID"):
+            pointer = join("/errorDeclaration/correctiveEventIDs", position)
+            yield Problem(pointer, "is the event that is declared wrong", "bad-declaration")
+
+
+def _identifiers(event: Event) -> Iterator[tuple[str, str]]:
+    found: list[tuple[str, object]] = [("/parentID", event.get("parentID"))]
+    for name in _LISTS:
+        found += [(join("", name, position), uri) for position, uri in enumerate(_list(event.get(name)))]
+    for name in _QUANTITIES:
+        found += [(join("", name, at, "epcClass"), item.get("epcClass")) for at, item in _objects(event.get(name))]
+    for name in _PLACES:
+        found += [(join("", name, "id"), place.get("id")) for _, place in _objects([event.get(name)])]
+    for name, member in _PAIRS:
+        found += [(join("", name, at, member), item.get(member)) for at, item in _objects(event.get(name))]
+    yield from ((pointer, uri) for pointer, uri in found if isinstance(uri, str))
+
+
+def _references(event: Event) -> Iterator[tuple[str, str]]:
+    found: list[tuple[str, object]] = [("/transformationID", event.get("transformationID"))]
+    for position, item in _objects(event.get("bizTransactionList")):
+        found.append((join("/bizTransactionList", position, "bizTransaction"), item.get("bizTransaction")))
+    yield from ((pointer, uri) for pointer, uri in found if isinstance(uri, str))
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _objects(value: object) -> Iterator[tuple[int, Mapping[str, object]]]:
+    for position, item in enumerate(_list(value)):
+        if isinstance(item, Mapping):
+            yield position, item
