@@ -78,6 +78,10 @@ class Pool(Base):
     received_ms: Mapped[int]
     state: Mapped[str]
     """pending, sequenced (has an index, not yet visible), then published, duplicate or refused."""
+    repeated: Mapped[bool] = mapped_column(default=False)
+    """The index is that of an earlier copy: will be a duplicate, not published."""
+    together: Mapped[str | None]
+    """Rows of one request with the same word are logged all or none."""
     index: Mapped[int | None] = mapped_column(index=True)
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     done_ms: Mapped[int | None]
@@ -230,7 +234,7 @@ class Link(Base):
     to_uri: Mapped[str] = mapped_column(index=True)
     index: Mapped[int]
     kind: Mapped[str]
-    """transform (input to output), contain (content into unit), uncontain (unit to what was taken out), member (lot to item)."""
+    """transform (input to output), contain (content into unit), uncontain (unit to what was taken out)."""
 
 
 class RecallRow(Base):

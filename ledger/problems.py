@@ -65,7 +65,8 @@ REASONS: Mapping[str, Reason] = {
     "not-recall-owner": Reason(403, _SAY, _SAY_ZH),
     # What the log holds already.
     "event-id-taken": Reason(409, "The issuer has logged another event under this event ID", "该事件编号已被此签发者使用"),
-    "serial-before-sale": Reason(422, "A serial of a committed lot stands in clear before its sale", "已承诺批次的序列号在销售前以明文出现"),
+    "serial-before-sale": Reason(422, "A serial stands in clear before its sale", "序列号在销售前以明文出现"),
+    "uri-too-long": Reason(413, "An identifier is too long", "标识符过长"),
     "rolled-back": Reason(409, "Another statement of the same request was refused", "同一请求中另有声明被拒"),
     # Events.
     "not-an-event": Reason(422, "Not one EPCIS event", "不是单个 EPCIS 事件"),
