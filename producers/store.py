@@ -1,0 +1,113 @@
+"""
+The file under an outbox: SQLite, its tables, and transactions that survive `kill -9` and a dead battery.
+
+WAL with synchronous=FULL: what was committed is on the disk, not only in the kernel.  Mode 0600: it holds withheld members
+in clear.  Not here: what the rows mean (outbox.py, seen.py).
+
+Source: sqlite.org/pragma.html (synchronous, user_version).
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+BUSY_S = 10.0  # two commands at once: one waits for the other's transaction
+# One tuple of statements per version.  A version that was ever used is never edited: another is appended.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE item (
+            id INTEGER PRIMARY KEY,
+            issuer TEXT NOT NULL,
+            kid TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            event_key TEXT,               -- eventID; of a declaration of error with its time
+            content BLOB NOT NULL,        -- SHA-256 of what is told, however it was withheld
+            signing_input BLOB NOT NULL UNIQUE,  -- SHA-256: a duplicate is judged by it
+            digest BLOB NOT NULL,
+            statement BLOB NOT NULL,
+            state TEXT NOT NULL DEFAULT 'saved'
+                CHECK (state IN ('saved', 'sent', 'published', 'witnessed', 'covered', 'refused')),
+            saved_ms INTEGER NOT NULL,
+            changed_ms INTEGER NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            stored_digest BLOB,
+            log_index INTEGER,
+            time_ms INTEGER,
+            proof TEXT,
+            problem TEXT
+        ) STRICT""",
+        "CREATE UNIQUE INDEX item_event ON item (issuer, event_key) WHERE event_key IS NOT NULL",
+        "CREATE INDEX item_state ON item (state, id)",
+        "CREATE INDEX item_digest ON item (digest)",
+        "CREATE INDEX item_stored ON item (stored_digest)",
+        """CREATE TABLE log (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            policy TEXT NOT NULL,
+            origin TEXT,
+            size INTEGER,
+            root BLOB,
+            note TEXT,
+            followed INTEGER NOT NULL DEFAULT 0  -- entries below this index were read
+        ) STRICT""",
+        "CREATE TABLE key (kid TEXT PRIMARY KEY, jwk TEXT NOT NULL) STRICT",  # public halves of what signed here
+        """CREATE TABLE alarm (
+            id INTEGER PRIMARY KEY,
+            code TEXT NOT NULL,
+            about TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            at_ms INTEGER NOT NULL,
+            UNIQUE (code, about)
+        ) STRICT""",
+    ),
+)
+
+
+class OutboxRefused(ValueError):
+    """This file is no outbox that this version can use."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open or create the file and bring its tables up to date.  Raises OutboxRefused, OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # before SQLite would create it readable by others
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        _migrate(connection)
+    except (sqlite3.DatabaseError, OutboxRefused) as error:
+        connection.close()
+        raise OutboxRefused(f"{path} cannot be used as an outbox / 无法用作发件箱: {error}") from None
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing; whatever is raised inside passes through after a rollback."""
+    # IMMEDIATE: whoever will write says so at once, so that two commands wait for each other and neither fails.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    if _version(connection) == len(MIGRATIONS):
+        return
+    with transaction(connection):
+        version = _version(connection)  # again: another command may have been first
+        if version > len(MIGRATIONS):
+            raise OutboxRefused(f"made by a newer version ({version}) / 由更新的版本创建")
+        for migration in MIGRATIONS[version:]:
+            for statement in migration:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
