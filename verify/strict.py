@@ -96,7 +96,8 @@ def _int(text: str) -> int | Decimal:
 
 
 def _decimal(text: str) -> Decimal:
-    if len(text) > _MAX_NUMBER or abs(Decimal(text).adjusted()) > 400:
+    # Short exponents only: Decimal itself gives up on astronomic ones, with an error of its own.
+    if len(text) > _MAX_NUMBER or re.search(r"[eE][+-]?0*[1-9]\d{3}", text) or abs(Decimal(text).adjusted()) > 400:
         raise Malformed("a number is too long", code="bad-number")
     return Decimal(text)
 
