@@ -90,7 +90,7 @@ class Policy:
             try:
                 if words:
                     reading.read(words[0], words[1:])
-            except (ValueError, KeyError, IndexError, Malformed) as error:
+            except (ValueError, KeyError, TypeError, Malformed) as error:
                 raise Malformed(
                     f"cannot read: {line.strip()} ({error})", code="bad-policy", where=f"line {number}"
                 ) from None
