@@ -187,9 +187,9 @@ def _contained(event: Event) -> list[tuple[str, str]]:
 def _sum(uri: str, events: Iterable[Event]) -> dict[str, int] | None:
     """Add what is said of `uri`, per unit, as exact scaled integers; None where an amount cannot be held exactly."""
     total: dict[str, int] = {}
-    for one in (one for event in events for one in event.objects if one.uri == uri and one.quantity is not None):
-        amount = scaled(one.quantity)
-        if amount is None:
+    for one in (one for event in events for one in event.objects if one.uri == uri):
+        amount = None if one.quantity is None else scaled(one.quantity)
+        if one.quantity is not None and amount is None:
             return None
-        total[one.uom or ""] = total.get(one.uom or "", 0) + amount
+        total[one.uom or ""] = total.get(one.uom or "", 0) + (amount or 0)
     return total

@@ -13,7 +13,7 @@ Source: c2sp.org/tlog-policy, with lines of our own for clock, registrar, anchor
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from .errors import Malformed
@@ -82,11 +82,12 @@ class Policy:
     def parse(cls, text: str) -> "Policy":
         """Parse a policy file; raises Malformed (`bad-policy`) with the line number."""
         reading = _Reading()
-        lines = text.splitlines()
+        # Only LF ends a line: a separator that an editor does not show could hide a line inside a comment.
+        lines = text.removesuffix("\n").split("\n")
         if len(lines) > MAX_LINES:
             raise Malformed(f"more than {MAX_LINES} lines", code="bad-policy")
         for number, line in enumerate(lines, 1):
-            words = line.split("#", 1)[0].split()
+            words = [word for word in re.split("[ \t\r]+", line.split("#", 1)[0]) if word]
             try:
                 if words:
                     reading.read(words[0], words[1:])
@@ -137,18 +138,14 @@ class _Reading:
         )  # fmt: skip
 
     def _log(self, vkey: str, url: str = "") -> None:
-        self.logs.append(_vkey(vkey, LOG))
+        self.logs.append(_vkey(vkey, LOG, self.witnesses.values()))
 
     def _clock(self, vkey: str) -> None:
-        self.clocks.append(_vkey(vkey, COSIGNER))
+        self.clocks.append(_vkey(vkey, COSIGNER, self.witnesses.values()))
 
     def _witness(self, name: str, vkey: str, url: str = "") -> None:
         self._new(name)
-        key = _vkey(vkey, COSIGNER)
-        # One key counts once, whatever its names; and neither the log nor its clock is a third party.
-        if key.public in {known.public for known in (*self.witnesses.values(), *self.logs, *self.clocks)}:
-            raise ValueError("this key is already in the policy")
-        self.witnesses[name] = key
+        self.witnesses[name] = _vkey(vkey, COSIGNER, (*self.witnesses.values(), *self.logs, *self.clocks))
 
     def _group(self, name: str, threshold: str, *names: str) -> None:
         self._new(name)
@@ -190,10 +187,13 @@ class _Reading:
             raise ValueError("this name is taken")
 
 
-def _vkey(text: str, kind: int) -> VerifierKey:
+def _vkey(text: str, kind: int, others: Iterable[VerifierKey]) -> VerifierKey:
     key = VerifierKey.parse(text)
     if key.kind != kind:
         raise ValueError(f"a key of kind {kind:02x} was expected")
+    # One key counts once, whatever its names; and neither the log nor its clock is a third party.
+    if key.public in [other.public for other in others]:
+        raise ValueError("this key is already in the policy")
     return key
 
 

@@ -103,7 +103,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise Malformed(f"{text} is not a number in JSON", code="bad-number")
+    raise Malformed(f"{text} is not JSON", code="not-json")
 
 
 def _walk(value: object, pointer: str, own_kind: bool) -> None:
