@@ -354,8 +354,6 @@ class WitnessRow(Base):
     vkey: Mapped[str]
     url: Mapped[str]
     """Submission prefix; `local:` and a name for one that runs in this process."""
-    last_size: Mapped[int] = mapped_column(default=0)
-    """The size it cosigned last, as far as we know."""
 
 
 class ApiKey(Base):

@@ -1,0 +1,201 @@
+"""
+The sequencer: one writer that gives statements their order, commits, publishes, and only then lets submitters be answered.
+
+    step       judge a batch in index order, commit entries and checkpoint together, publish
+    recover    what a start does, and what follows every error: reload, re-verify, publish what was committed
+
+The database is the truth.  Tiles are derived from committed entries, so that a crash at any point is repaired by doing it
+again.  Two sequencers by mistake cannot fork the log: the checkpoint row is replaced by compare-and-swap.  After any error
+nothing is sequenced until `recover` has succeeded, since "failed" may have been stored.
+
+Source: Sunlight (internal/ctlog), Tessera; reference notes in ARCHITECTURE.md.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from obstore.exceptions import BaseError
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from ledger.db import Database
+from ledger.judging import Judge
+from ledger.keys import Keys
+from ledger.models import CheckpointRow, EntryRow, Log
+from ledger.pooling import Unit, finish, judge_units, pending_units, purge
+from ledger.problems import Fatal
+from ledger.publishing import NotPublished, Publisher, Unpublished
+from ledger.signing import Signed, open_signed, sign_checkpoint
+from ledger.tiles import RightEdge, TileStore, reader_of
+from verify.checkpoint import Checkpoint
+from verify.merkle import Hash, leaf_hash, prove_consistency
+
+log = structlog.get_logger()
+
+BATCH_LIMIT = 1_024  # statements per checkpoint
+REFRESH = 600  # s; a quiet log signs its tree anew, or readers could not tell quiet from dead
+SLEW = 5_000  # ms that a clock may be set back: then time stands still.  More, and somebody plays with it
+BACKOFF = 1.0  # s before the first reload after an error, doubled up to 30
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step did: statements finished, entries added, size of the published log."""
+
+    judged: int
+    added: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is committed: the signed checkpoint, the right edge of its tree, and the newest time given (ms since 1970)."""
+
+    signed: Signed
+    edge: RightEdge
+    time_ms: int
+
+
+def system_clock() -> int:
+    """ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class Sequencer:
+    """One log's writer.  Run it under db.sequencer_lock."""
+
+    database: Database
+    store: TileStore
+    keys: Keys
+    publisher: Publisher
+    now_ms: Callable[[], int] = system_clock
+    batch_limit: int = BATCH_LIMIT
+    _head: Head | None = field(default=None, init=False)
+
+    def run(self, stop: threading.Event, interval_s: float) -> None:
+        """Step until `stop` is set.  Errors are logged and followed by a reload; a full batch is followed at once."""
+        wait = BACKOFF
+        while not stop.is_set():
+            try:
+                step = self.step()
+                wait = BACKOFF
+                stop.wait(0 if step.judged >= self.batch_limit else interval_s)
+            except NotPublished as error:
+                log.warning("sequencer.not_published", reason=str(error))
+                stop.wait(wait)
+            except (Fatal, SQLAlchemyError, OSError, BaseError) as error:
+                log.error("sequencer.stopped", error=str(error), retry_s=wait)
+                stop.wait(wait)
+                wait = min(wait * 2, 30.0)
+
+    def step(self) -> Step:
+        """
+        Judge and publish one batch, or refresh the checkpoint of a quiet log.
+
+        Raises NotPublished where witnesses are asked for and missing (entries are committed, the next step goes on), Fatal
+        and whatever database and store raise: the next step then begins with `recover`.
+        """
+        try:
+            head = self._head or self.recover()
+            self.publisher.publish(head.signed)  # what a missing quorum held back
+            with self.database.reading() as session:
+                units = pending_units(session, self.batch_limit)
+            if not units:
+                return self._refresh(head)
+            return self._sequence(head, units)
+        except NotPublished:
+            raise
+        except BaseException:
+            self._head = None
+            raise
+
+    def recover(self) -> Head:
+        """Load what was committed, verify it, and publish what a crash left unpublished.  Raises Fatal."""
+        self._head = None
+        with self.database.reading() as session:
+            row = self._row(session)
+            signed = open_signed(row.body, self.keys.log.vkey, self.keys.clock.vkey)
+            if (signed.checkpoint.size, signed.checkpoint.root) != (row.size, row.root):
+                raise Fatal("the checkpoint row contradicts its own note")
+        if self.now_ms() < row.time_ms - SLEW:
+            raise Fatal("the clock runs behind the log: set it right first")
+        edge = self.publisher.recover(signed)
+        self._head = Head(signed, edge, row.time_ms)
+        self.publisher.publish(signed)
+        return self._head
+
+    def _row(self, session: Session) -> CheckpointRow:
+        known = session.get(Log, 1)
+        if known is None or known.origin != self.keys.log.name:
+            raise Fatal(f"this database holds the log {known and known.origin}, the key is {self.keys.log.name}'s")
+        row = session.get(CheckpointRow, known.origin)
+        if row is None:
+            raise Fatal("the checkpoint row is missing")
+        return row
+
+    def _sequence(self, head: Head, units: Sequence[Unit]) -> Step:
+        now = self._tick(head)
+        with self.database.writing() as session:
+            judge = Judge(session, self.keys.log.name, index=head.edge.size, time_ms=now)
+            verdicts = judge_units(session, judge, units)
+            finish(session, verdicts, published=head.edge.size, now_ms=now)
+            grown, fresh = self._grow(session, head, judge.leaves, now)
+            # A crash before this commit loses nothing: nobody was told an index, and the pool still holds the batch.
+            session.commit()
+        # From here the entries are the log.  A crash repeats what follows, with the same bytes; an error of the commit
+        # itself leaves open whether they are, and recover asks the database.
+        self._head = grown
+        if fresh is not None:
+            self.publisher.take(fresh)
+            self.publisher.publish(grown.signed)
+        return Step(len(verdicts), len(judge.leaves), grown.edge.size)
+
+    def _grow(self, session: Session, head: Head, leaves: Sequence[Hash], now: int) -> tuple[Head, Unpublished | None]:
+        """Extend the tree by what was just written, sign it, and swap the checkpoint."""
+        if not leaves:
+            return head, None
+        self._read_back(session, head.edge.size, leaves)
+        edge, touched = head.edge.extend(leaves)
+        reader = reader_of({**head.edge.tiles, **touched})
+        new = Checkpoint(self.keys.log.name, edge.size, edge.root())
+        signed = sign_checkpoint(self.keys, head.signed, new, prove_consistency(reader, head.edge.size, edge.size), now // 1000)
+        self._swap(session, head.signed, signed, now)
+        return Head(signed, edge, now), Unpublished(head.edge.size, touched)
+
+    def _read_back(self, session: Session, start: int, leaves: Sequence[Hash]) -> None:
+        """Hash the entries once more as stored: one flipped bit under a signature could never be repaired."""
+        stored = select(EntryRow.entry, EntryRow.leaf).where(EntryRow.index >= start).order_by(EntryRow.index)
+        rows = session.execute(stored).all()
+        if [leaf_hash(entry) for entry, _ in rows] != list(leaves) or [leaf for _, leaf in rows] != list(leaves):
+            raise Fatal("the stored entries are not those that were judged")
+
+    def _swap(self, session: Session, old: Signed, new: Signed, now: int) -> None:
+        swap = update(CheckpointRow).where(CheckpointRow.origin == old.checkpoint.origin, CheckpointRow.body == old.body)
+        made = new.checkpoint
+        done = session.execute(swap.values(size=made.size, root=made.root, body=new.body, time_ms=now))
+        if not isinstance(done, CursorResult) or done.rowcount != 1:
+            raise Fatal("another sequencer replaced the checkpoint")
+
+    def _refresh(self, head: Head) -> Step:
+        now = self._tick(head)
+        if now // 1000 - head.signed.time_s >= REFRESH:
+            signed = sign_checkpoint(self.keys, head.signed, head.signed.checkpoint, [], now // 1000)
+            with self.database.writing() as session:
+                self._swap(session, head.signed, signed, now)
+                purge(session, now)
+                session.commit()
+            self._head = Head(signed, head.edge, now)
+            self.publisher.publish(signed)
+        return Step(0, 0, head.edge.size)
+
+    def _tick(self, head: Head) -> int:
+        """The time of this batch: never before the last one's."""
+        now = self.now_ms()
+        if now < head.time_ms - SLEW:
+            raise Fatal("the clock was set back: time in the log never decreases")
+        return max(now, head.time_ms)
