@@ -13,7 +13,9 @@ import {isCount} from "./strict.js";
 const NOTE_CONTROL = /[\0-\t\v-\x1f\x7f]|\p{Cs}/u;
 const NOT_IN_NAME = /[+\p{Z}\t-\r\x1c-\x1f\x85]/u;
 // In hexadecimal without the sign bit: the small-order points 0, 1, p-1, the two of order 8, and every spelling from p up.
-const WEAK_POINT = /^(0[01](00){31}|26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05|c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a|(e[c-f]|f.)(ff){30}7f)$/;
+const WEAK_POINT = new RegExp("^(0[01](00){31}|(e[c-f]|f.)(ff){30}7f" +
+  "|26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05" +
+  "|c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a)$");
 
 /** Refuse an Ed25519 public key that verifies signatures nobody made. */
 export function checkPoint(point) {
@@ -40,7 +42,7 @@ export async function parseVkey(vkey) {
   const id = (await sha256(utf8(name + "\n"), data)).slice(0, 4);
   need(name && !NOT_IN_NAME.test(name) && hex(id) === keyId, "bad-vkey");
   checkPoint(point);
-  return {name, kind, point, id};
+  return {name, kind, point, id, vkey};
 }
 
 /** Parse a note of at most 64 KiB into {text, lines: [{name, id, payload}]}.  Nothing is verified yet. */

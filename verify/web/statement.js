@@ -12,6 +12,7 @@ import {members, parse, typeOf} from "./strict.js";
 
 const HALF_P256_ORDER = "7fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8";
 const P256 = {name: "ECDSA", namedCurve: "P-256", hash: "SHA-256"};
+const RFC3339 = /^((?!0000)\d{4}-\d\d-\d\d)T([01]\d|2[0-3])(:[0-5]\d){2}(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 const CREDENTIAL_MEMBERS =
   {"@context": "array", type: "array", issuer: "string", validFrom: "string", credentialSubject: "object"};
 
@@ -108,8 +109,8 @@ async function parseDisclosure(encoded) {
 }
 
 /** Parse RFC 3339 with an offset into ms since 1970. */
-export function parseTime(string, where) {
-  const found = /^((?!0000)\d{4}-\d\d-\d\d)T([01]\d|2[0-3])(:[0-5]\d){2}(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/.exec(string);
+export function parseTime(string, where = "") {
+  const found = RFC3339.exec(string);
   const day = new Date(found?.[1]);
   // Date takes 30 February for 2 March; printing the day again does not.
   need(day > -1e15 && day.toISOString().startsWith(found[1]), "bad-time", where);
@@ -139,6 +140,7 @@ export async function thumbprint(jwk) {
 export async function verifyBytes(message, signature, jwk) {
   const key = await publicKey(jwk);
   if (key.length) return verifyEd25519(key, message, signature);
+  need(signature.length === 64, "bad-signature");
   need(hex(signature.slice(32)) <= HALF_P256_ORDER, "high-s");
   need(await crypto.subtle.verify(P256, key, signature, message), "bad-signature");
 }

@@ -78,8 +78,7 @@ function readTokens(tokens, own) {
     if (token === "[") return array(where);
     if (token[0] === '"') return string(token, where);
     if (/[a-df-z]/.test(token)) return JSON.parse(token);
-    checkMagnitude(token);
-    if (own && !isCount(token)) blame("bad-number", where);
+    if (own ? !isCount(token) : !isReadable(token)) blame("bad-number", where);
     return new Num(token);
   };
   const found = value(tokens[at++], "");
@@ -87,11 +86,11 @@ function readTokens(tokens, own) {
   return found;
 }
 
-/** Refuse spellings that only serve to exhaust a parser: over 64 characters, or beyond ten to the 400th either way. */
-function checkMagnitude(token) {
+/** False for spellings that only serve to exhaust a parser: over 64 characters, or beyond ten to the 400th either way. */
+function isReadable(token) {
   const [, whole, part, power] = /(\d+)\.?(\d*)[eE]?(.*)/.exec(token);
   const digits = (whole + part).replace(/^0+(?=.)/, "").length;
-  need(token.length <= 64 && Math.abs(digits - 1 - part.length + Number(power)) <= 400, "bad-number");
+  return token.length <= 64 && Math.abs(digits - 1 - part.length + Number(power)) <= 400;
 }
 
 /** The Number of a Num that is an integer 0 .. 2^53-1. */
