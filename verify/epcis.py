@@ -146,4 +146,4 @@ def _get(raw: object, name: str, kind: type | tuple[type, ...]) -> Any:
 
 
 def _word(text: str | None) -> str | None:
-    return _CBV.sub("", text) if text else None
+    return None if text is None else _CBV.sub("", text)

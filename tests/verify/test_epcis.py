@@ -66,6 +66,13 @@ def test_a_step_that_only_looks_like_shipping_is_none(step: str) -> None:
     assert not read_event(_event(bizStep=step)).is_shipping
 
 
+def test_what_comes_in_and_what_is_sold_or_brought_back_is_told_apart() -> None:
+    assert read_event(_event(bizStep="urn:epcglobal:cbv:bizstep:receiving")).is_receiving
+    assert read_event(_event(bizStep="retail_selling")).is_selling
+    assert read_event(_event(bizStep="receiving", disposition="returned")).is_selling
+    assert not read_event(_event(bizStep="packing")).is_selling
+
+
 def test_the_time_keeps_the_instant_and_the_offset_of_the_place() -> None:
     event = read_event(_event())
     assert event.time.astimezone(UTC).isoformat() == "2026-03-01T22:10:00+00:00"

@@ -200,3 +200,9 @@ def test_a_serial_that_no_label_can_carry_is_refused(serial: str) -> None:
 def test_a_path_of_a_million_segments_is_refused_as_fast_as_a_short_one() -> None:
     with pytest.raises(Malformed):
         gs1.canonical_uri("https://id.gs1.org" + "/10/A" * 1_000_000)
+
+
+def test_a_label_says_its_product_lot_and_serial() -> None:
+    link = gs1.parse_label(f"https://shop.example/01/{GTIN}/10/H7/21/X")
+    assert (link.gtin, link.lot, link.serial) == (GTIN, "H7", "X")
+    assert gs1.parse_label("https://shop.example/414/9520123456788").gtin is None

@@ -33,8 +33,8 @@ export function readEvent(raw) {
   const time = parseTime(eventTime ?? "", "/eventTime"), objects = readObjects(raw);
   const [sources, destinations] = ["source", "destination"].map((name) => (eventMember(raw, name + "List", "array") ?? [])
     .map((item) => [cbvWord(eventMember(item, "type")) ?? "", canonicalUri(item[name])]));
-  const [readPoint, bizLocation] = ["readPoint", "bizLocation"].map((name) => eventMember(raw, name, "object"))
-    .map((place) => place && canonicalUri(place.id));
+  const placeOf = (name) => eventMember(raw, name, "object") && canonicalUri(raw[name].id);
+  const [readPoint, bizLocation] = ["readPoint", "bizLocation"].map(placeOf);
   const made = isTransformation ? "output" : type === "ObjectEvent" && action === "ADD" ? "epc" : "";
   return {
     type, action, bizStep: step, disposition: state, eventId, time, offset, transformationId, objects, sources, destinations,
