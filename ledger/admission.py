@@ -160,8 +160,8 @@ def _keys(session: Session, candidates: Sequence[Candidate]) -> dict[str, Mappin
     wanted = {candidate.statement.kid for candidate in candidates}
     found: dict[str, Mapping[str, Any]] = {}
     for part in chunks(sorted(wanted)):
-        rows = session.execute(select(GrantRow.thumbprint, GrantRow.jwk).where(GrantRow.thumbprint.in_(part)))
-        found |= dict(rows.tuples().all())
+        held = select(GrantRow.thumbprint, GrantRow.jwk).where(GrantRow.thumbprint.in_(part))
+        found |= {kid: jwk for kid, jwk in session.execute(held)}
     return found
 
 

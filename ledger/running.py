@@ -1,0 +1,62 @@
+"""
+Putting the parts together from settings: what `serve`, the commands and the tests open.
+
+No thread starts here and nothing is written: whoever opens, runs and closes.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ledger.db import Database, open_database
+from ledger.keys import Keys, note_signer
+from ledger.models import WitnessRow
+from ledger.objects import ObstoreObjects
+from ledger.publishing import Publisher
+from ledger.sequencer import Sequencer, system_clock
+from ledger.settings import Settings
+from ledger.tiles import TileStore
+from ledger.witness import LocalWitness, Submit, Witness, over_http
+from verify.note import COSIGNER, VerifierKey
+
+LOCAL = "local:"
+
+
+def database_of(settings: Settings) -> Database:
+    """The configured database."""
+    return open_database(settings.database)
+
+
+def store_of(settings: Settings) -> TileStore:
+    """The configured tile store."""
+    return TileStore(ObstoreObjects(settings.tiles))
+
+
+def sequencer_of(settings: Settings, database: Database, keys: Keys) -> Sequencer:
+    """The sequencer with its publisher and the witnesses of the database.  Run it under db.sequencer_lock."""
+    store = store_of(settings)
+    with database.reading() as session:
+        witnesses = witnesses_of(session, settings, keys.log.vkey)
+    quorum = 0 if settings.witness_fail_open else settings.witness_quorum
+    publisher = Publisher(database, store, keys.log.vkey, keys.clock.vkey, witnesses, quorum)
+    return Sequencer(database, store, keys, publisher, batch_limit=settings.batch_limit)
+
+
+def witnesses_of(session: Session, settings: Settings, log: VerifierKey) -> Sequence[Witness]:
+    """The witnesses we ask, by name."""
+    rows = session.scalars(select(WitnessRow).order_by(WitnessRow.name)).all()
+    return [Witness(VerifierKey.parse(row.vkey), _transport(row.url, settings, log)) for row in rows]
+
+
+def _transport(url: str, settings: Settings, log: VerifierKey) -> Submit:
+    if not url.startswith(LOCAL):
+        return over_http(url, settings.witness_timeout_s)
+    return local_witness(url.removeprefix(LOCAL), settings, log).add_checkpoint
+
+
+def local_witness(name: str, settings: Settings, log: VerifierKey) -> LocalWitness:
+    """The witness of this name that runs in this process; its key is keys/witness-<file>.pem, its memory beside the database."""
+    file = name.replace("/", "-")
+    signer = note_signer(settings.keys / f"witness-{file}.pem", name, COSIGNER)
+    return LocalWitness(signer, [log], settings.data / f"witness-{file}.json", lambda: system_clock() // 1000)

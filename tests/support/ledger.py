@@ -1,0 +1,161 @@
+"""
+A ledger on a given database, with a clock in the test's hand and parties that sign for it.
+
+Everything real but the clock and, where a test wants it, the object store.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ledger.admission import Admitted, Known, admit_many
+from ledger.db import Database
+from ledger.genesis import create_log, registrar_uri
+from ledger.keys import Keys, create_keys
+from ledger.objects import Objects, ObstoreObjects
+from ledger.pooling import Outcome, result_of
+from ledger.problems import Refused
+from ledger.publishing import Publisher
+from ledger.sequencer import Sequencer
+from ledger.tiles import TileStore
+from ledger.witness import Witness
+from producers.control import KeyRevocation, PartyRegistration
+from producers.epcis.validate import EventValidator
+from producers.keys import enrol
+from producers.records import Subject, record, sign_record
+from tests.support.workshop import compact, ed25519, event, p256, payload, quantity
+from verify.statement import PrivateKey, disclosure, jwk_of, sign, thumbprint
+
+ORIGIN = "log.example/tests"
+START_MS = 1_795_000_000_000  # 2026-11-18
+GTIN = "https://id.gs1.org/01/09520001000010"
+LOT = f"{GTIN}/10/H-1"
+FARM, HUB, SHOP, AGENCY = (f"https://{name}.example/" for name in ("farm", "hub", "shop", "agency"))
+VALIDATOR = EventValidator.build()
+
+
+@dataclass
+class Rig:
+    """One ledger; `submit` admits, `step` sequences, `log` does both and insists that it is published."""
+
+    database: Database
+    folder: Path
+    objects: Objects | None = None
+    witnesses: Sequence[Witness] = ()
+    quorum: int = 0
+    now_ms: int = START_MS
+    numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.keys: Keys = create_keys(self.folder / "keys", ORIGIN)
+        self.store = TileStore(self.objects or ObstoreObjects(str(self.folder / "tiles")))
+        self.registrar = registrar_uri(ORIGIN)
+        self.sequencer = self.fresh_sequencer()
+
+    def fresh_sequencer(self) -> Sequencer:
+        """A sequencer as a new process would start it."""
+        publisher = Publisher(
+            self.database, self.store, self.keys.log.vkey, self.keys.clock.vkey, self.witnesses, self.quorum
+        )
+        self.sequencer = Sequencer(self.database, self.store, self.keys, publisher, now_ms=lambda: self.now_ms)
+        return self.sequencer
+
+    def create(self) -> "Rig":
+        """The genesis, published."""
+        with self.database.writing() as session:
+            create_log(session, self.keys, now_ms=self.now_ms)
+            session.commit()
+        self.sequencer.recover()
+        return self
+
+    def submit(self, *raws: bytes, together: str | None = None) -> list[Admitted | Known | Refused]:
+        """Admit statements, in one request."""
+        with self.database.writing() as session:
+            results = admit_many(session, raws, now_ms=self.now_ms, validator=VALIDATOR, together=together)
+            session.commit()
+        return results
+
+    def step(self) -> None:
+        """One batch, 200 ms later."""
+        self.now_ms += 200
+        self.sequencer.step()
+
+    def results(self, admitted: Sequence[Admitted | Known | Refused]) -> list[Outcome]:
+        """What became of what was admitted."""
+        with self.database.reading() as session:
+            found = result_of(session, [one.pool_id for one in admitted if isinstance(one, Admitted)])
+        return [_outcome(one, found) for one in admitted]
+
+    def send(self, *raws: bytes, together: str | None = None) -> list[Outcome]:
+        """Submit, sequence, and read the answers."""
+        admitted = self.submit(*raws, together=together)
+        self.step()
+        return self.results(admitted)
+
+    def log(self, *raws: bytes) -> list[int]:
+        """Send what must be published; returns the indexes."""
+        outcomes = self.send(*raws)
+        assert [one.state for one in outcomes] == ["published"] * len(raws), outcomes
+        return [one.index for one in outcomes if one.index is not None]
+
+    def at(self) -> datetime:
+        """The clock."""
+        return datetime.fromtimestamp(self.now_ms / 1000, UTC)
+
+    def sign(self, subject: Subject, issuer: str, key: PrivateKey) -> bytes:
+        """A statement by `issuer`, made now."""
+        return sign_record(record(subject, issuer=issuer, at=self.at()), key)
+
+    def grant(self, party: str, key: PrivateKey, *roles: str, mint: Sequence[str] = ()) -> bytes:
+        """The registrar's grant of `key` to `party`."""
+        wanted = enrol(key, origin=ORIGIN, party=party, name={"en": party}, roles=roles or ("producer",), mint=mint)
+        return self.sign(PartyRegistration.of(wanted), self.registrar, self.keys.registrar)
+
+    def revoke(self, party: str, key: PrivateKey, *, by: str | None = None, with_key: PrivateKey | None = None) -> bytes:
+        """The end of `key`, by the registrar unless `by` somebody else."""
+        kid = thumbprint(jwk_of(key.public_key()))
+        told = KeyRevocation(id=party, log=ORIGIN, kid=kid, reason="test")
+        return self.sign(told, by or self.registrar, with_key or self.keys.registrar)
+
+    def event(self, issuer: str, key: PrivateKey, **changes: Any) -> bytes:
+        """A commissioning of LOT, or what `changes` make of it."""
+        return sign(event_payload(issuer, next(self.numbers), **changes), key)
+
+    def withholding(self, issuer: str, key: PrivateKey, value: object, **changes: Any) -> bytes:
+        """The same with a destinationList withheld: `JWS~D~`."""
+        told = disclosure("destinationList", compact(value))
+        body = _body(next(self.numbers), **changes)
+        return sign(payload("TraceabilityEvent", issuer, {**body, "_sd": [_digest(told)]}, _sd_alg="sha-256"), key, [told])
+
+
+def _body(number: int, **changes: Any) -> Mapping[str, Any]:
+    context = ["https://ref.gs1.org/standards/epcis/epcis-context.jsonld"]
+    body = event("ObjectEvent", "commissioning", number, "ADD", quantityList=[quantity(LOT, 100)]) | {"@context": context}
+    return {name: value for name, value in (body | changes).items() if value is not None}
+
+
+def event_payload(issuer: str, number: int, **changes: Any) -> str:
+    """The payload of the event that `Rig.event` signs."""
+    return payload("TraceabilityEvent", issuer, _body(number, **changes))
+
+
+def _digest(told: str) -> str:
+    from hashlib import sha256
+
+    from verify.strict import b64u_encode
+
+    return b64u_encode(sha256(told.encode()).digest())
+
+
+def _outcome(one: Admitted | Known | Refused, found: Mapping[int, Outcome]) -> Outcome:
+    if isinstance(one, Admitted):
+        return found[one.pool_id]
+    if isinstance(one, Known):
+        return Outcome("duplicate", one.digest, one.index, None)
+    return Outcome("refused", b"", None, one)
+
+
+__all__ = ["Rig", "FARM", "HUB", "SHOP", "AGENCY", "GTIN", "LOT", "ORIGIN", "START_MS", "ed25519", "p256"]
