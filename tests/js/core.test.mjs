@@ -211,6 +211,10 @@ describe("values", () => {
     assert.throws(() => int("12"), refused("bad-number"));
   });
 
+  test("half a character in a JavaScript string is no UTF-8", () => {
+    assert.throws(() => parse('"\ud83c"'), refused("not-utf8"));
+  });
+
   test("an object has no prototype to fall back on", () => {
     assert.equal(parse("{}").toString, undefined);
   });
