@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, cast
@@ -247,8 +247,10 @@ def parse_time(text: str, where: str = "") -> datetime:
     try:
         if not _TIME.fullmatch(text):
             raise ValueError
-        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-    except ValueError:
+        found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+        found.astimezone(UTC)  # the first and the last day there is have no time in UTC
+        return found
+    except (OverflowError, ValueError):
         raise Malformed("not a time with an offset (RFC 3339)", code="bad-time", where=where) from None
 
 
@@ -287,6 +289,8 @@ def verify_bytes(message: bytes, signature: bytes, jwk: Jwk) -> None:
         if isinstance(key, Ed25519PublicKey):
             key.verify(signature, message)
             return
+        if len(signature) != 64:
+            raise ValueError
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
         if s > P256_ORDER // 2:
             raise BadSignature("s is in the upper half: use n - s (PROTOCOL.md)", code="high-s")

@@ -24,6 +24,7 @@ MAX_BYTES = 65_536
 _PLAIN = re.compile(r"0|[1-9][0-9]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_NUMBER = 64  # characters; longer spellings only serve to exhaust a parser
+_UNREADABLE = object()  # stands for such a spelling until the walk can say where it is
 
 
 def parse(data: bytes | str, *, own_kind: bool = False, max_bytes: int = MAX_BYTES) -> object:
@@ -89,16 +90,16 @@ def _object(pairs: list[tuple[str, object]]) -> _Pairs:
     return found
 
 
-def _int(text: str) -> int | Decimal:
+def _int(text: str) -> object:
     if len(text) > _MAX_NUMBER:
-        raise Malformed("a number is too long", code="bad-number")
+        return _UNREADABLE
     return int(text) if _PLAIN.fullmatch(text) else Decimal(text)
 
 
-def _decimal(text: str) -> Decimal:
+def _decimal(text: str) -> object:
     # Short exponents only: Decimal itself gives up on astronomic ones, with an error of its own.
     if len(text) > _MAX_NUMBER or re.search(r"[eE][+-]?0*[1-9]\d{3}", text) or abs(Decimal(text).adjusted()) > 400:
-        raise Malformed("a number is too long", code="bad-number")
+        return _UNREADABLE
     return Decimal(text)
 
 
@@ -120,6 +121,8 @@ def _walk(value: object, pointer: str, own_kind: bool) -> None:
             _walk(item, f"{pointer}/{position}", own_kind)
     elif isinstance(value, str):
         _check_text(value, pointer)
+    elif value is _UNREADABLE:
+        raise Malformed("a number is too long", code="bad-number", where=pointer)
     elif own_kind and isinstance(value, int | Decimal) and (isinstance(value, Decimal) or value > MAX_SAFE):
         raise Malformed("only integers 0 to 2^53-1 are allowed", code="bad-number", where=pointer)
 
