@@ -12,8 +12,10 @@ The pool pushes back when it is full: refused with Retry-After, never acknowledg
 """
 
 import random
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -45,6 +47,8 @@ class Candidate:
     signing_input_hash: bytes
     event_id: str | None
     """For TraceabilityEvent and Adoption."""
+    verified: bool = False
+    """The signature is by the key of that thumbprint: true for ever, whatever the key's standing."""
 
     @property
     def statement(self) -> Statement:
@@ -55,6 +59,31 @@ class Candidate:
     def disclosures(self) -> list[str]:
         """The texts of its disclosures."""
         return [shown.text for shown in self.statement.disclosures]
+
+
+class Recent:
+    """
+    What this process admitted a moment ago, so that a sequencer in the same process need not read and verify it again.
+
+    In memory only, hence as trusted as the code; looked up by what the pool holds.  Forgets the oldest beyond `limit`.
+    """
+
+    def __init__(self, limit: int = 16_384) -> None:
+        self._limit = limit
+        self._held: OrderedDict[tuple[bytes, tuple[str, ...]], Candidate] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, candidate: Candidate) -> None:
+        """Remember a candidate."""
+        with self._lock:
+            self._held[candidate.statement.digest, tuple(candidate.disclosures)] = candidate
+            if len(self._held) > self._limit:
+                self._held.popitem(last=False)
+
+    def take(self, jws: bytes, disclosures: Sequence[str]) -> Candidate | None:
+        """Hand out the candidate made from exactly these bytes, once."""
+        with self._lock:
+            return self._held.pop((sha256(jws).digest(), tuple(disclosures)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +129,11 @@ def read_candidate(statement: Statement) -> Candidate:
 
 
 def admit(
-    session: Session, raw: bytes, *, now_ms: int, validator: EventValidator, pool_limit: int = POOL_LIMIT
-) -> Admitted | Known:
+    session: Session, raw: bytes, *, now_ms: int, validator: EventValidator, pool_limit: int = POOL_LIMIT,
+    recent: Recent | None = None,
+) -> Admitted | Known:  # fmt: skip
     """Admit one statement.  Raises Refused.  The caller commits, and only then may anybody wait."""
-    (result,) = admit_many(session, [raw], now_ms=now_ms, validator=validator, pool_limit=pool_limit)
+    (result,) = admit_many(session, [raw], now_ms=now_ms, validator=validator, pool_limit=pool_limit, recent=recent)
     if isinstance(result, Refused):
         raise result
     return result
@@ -111,7 +141,7 @@ def admit(
 
 def admit_many(
     session: Session, raws: Sequence[bytes], *, now_ms: int, validator: EventValidator, pool_limit: int = POOL_LIMIT,
-    together: str | None = None,
+    together: str | None = None, recent: Recent | None = None,
 ) -> list[Admitted | Known | Refused]:  # fmt: skip
     """
     Admit the statements of one request; results in its order, refusals among them.  The caller commits.
@@ -126,7 +156,12 @@ def admit_many(
         found = [one if isinstance(one, Refused) else _checked(one, keys) for one in found]
         if together is not None:
             found = all_or_none(found)
-        return _pooled(session, found, stored, now_ms, pool_limit, together)
+        done = [one if isinstance(one, Refused) else _known(one, stored) for one in found]
+        if recent is not None:
+            for one in done:
+                if isinstance(one, Candidate):
+                    recent.put(one)
+        return _pooled(session, done, now_ms, pool_limit, together)
     return [one for one in found if isinstance(one, Refused)]
 
 
@@ -149,11 +184,12 @@ def _checked(candidate: Candidate, keys: Mapping[str, Mapping[str, Any]]) -> Can
     # The thumbprint determines the key, so a signature is good or bad whatever the order turns out to be.
     jwk = keys.get(candidate.statement.kid)
     try:
-        if jwk is not None:
-            verify_signature(candidate.statement, jwk)
+        if jwk is None:
+            return candidate
+        verify_signature(candidate.statement, jwk)
     except VerificationError as error:
         return Refused.of(error)
-    return candidate
+    return replace(candidate, verified=True)
 
 
 def _keys(session: Session, candidates: Sequence[Candidate]) -> dict[str, Mapping[str, Any]]:
@@ -175,10 +211,8 @@ def _stored(session: Session, candidates: Sequence[Candidate]) -> dict[bytes, St
 
 
 def _pooled(
-    session: Session, found: Sequence[Candidate | Refused], stored: Mapping[bytes, StatementRow], now_ms: int,
-    pool_limit: int, together: str | None,
-) -> list[Admitted | Known | Refused]:  # fmt: skip
-    done = [one if isinstance(one, Refused) else _known(one, stored) for one in found]
+    session: Session, done: Sequence[Candidate | Known | Refused], now_ms: int, pool_limit: int, together: str | None
+) -> list[Admitted | Known | Refused]:
     fresh = [one for one in done if isinstance(one, Candidate)]
     waiting = session.scalar(select(func.count()).select_from(Pool).where(Pool.state == "pending")) if fresh else 0
     if waiting is not None and waiting >= pool_limit:

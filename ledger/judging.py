@@ -121,13 +121,14 @@ class Judge:
         grants = self.history.grants(statement.kid, self._index)
         if not grants:
             raise NotGranted("no registrar bound this key to anybody here", code="unknown-key", where="/header/kid")
-        verify_signature(statement, grants[0].jwk)
+        if not candidate.verified:
+            verify_signature(statement, grants[0].jwk)
         return self._known.get(candidate.signing_input_hash)
 
     def _check_serials(self, candidate: Candidate) -> None:
-        event = candidate.record.event
-        if event is None or not event.is_selling:
-            check_serials(candidate.record.uris, self._index, self.history)
+        event, uris = candidate.record.event, candidate.record.uris
+        if (event is None or not event.is_selling) and any("/21/" in uri for uri in uris):
+            check_serials(uris, self._index, self.history)
 
     def _repeats(self, candidate: Candidate) -> bool:
         """Whether the event ID is another's on purpose.  Raises Refused where it is taken."""

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from ledger.admission import Candidate, all_or_none
+from ledger.admission import Candidate, Recent, all_or_none
 from ledger.db import chunks
 from ledger.judging import Judge, Sequenced, reread
 from ledger.models import Pool, Published, StatementRow
@@ -52,22 +52,22 @@ class Outcome:
     refused: Refused | None
 
 
-def pending_units(session: Session, limit: int) -> list[Unit]:
+def pending_units(session: Session, limit: int, recent: Recent) -> list[Unit]:
     """About `limit` pending rows, oldest first; a request that asked for all or none is never cut."""
     oldest = select(Pool).where(Pool.state == "pending").order_by(Pool.id).limit(limit)
     units: dict[object, list[Waiting]] = {}
     for row in session.scalars(oldest):
         if row.together is None:
-            units[row.id] = [_read(row)]
+            units[row.id] = [_read(row, recent)]
         elif row.together not in units:
             whole = select(Pool).where(Pool.together == row.together, Pool.state == "pending").order_by(Pool.id)
-            units[row.together] = [_read(one) for one in session.scalars(whole)]
+            units[row.together] = [_read(one, recent) for one in session.scalars(whole)]
     return list(units.values())
 
 
-def _read(row: Pool) -> Waiting:
+def _read(row: Pool, recent: Recent) -> Waiting:
     try:
-        return Waiting(row.id, reread(row.jws, row.disclosures, row.digest))
+        return Waiting(row.id, recent.take(row.jws, row.disclosures) or reread(row.jws, row.disclosures, row.digest))
     except Fatal as error:
         # The pool is not the log: at worst an unacknowledged submission is lost.
         return Waiting(row.id, Refused("damaged", str(error)))

@@ -77,7 +77,8 @@ def store(session: Session, rows: Rows) -> None:
     """Write rows of any tables; closes the recalls that a notice closes."""
     for table in (*(t for t in rows if t not in DERIVED), *(t for t in DERIVED if t in rows)):
         if rows[table]:
-            session.execute(insert(table), list(rows[table]))
+            # Core and not ORM: the columns by their own names, a third of the time.
+            session.execute(insert(Base.metadata.tables[table.__tablename__]), list(rows[table]))
     for notice in rows.get(RecallRow, ()):
         if notice["closes"] is not None:
             closed = update(RecallRow).where(RecallRow.digest == notice["closes"], RecallRow.closed_by.is_(None))
@@ -179,7 +180,7 @@ def _revocation(index: int, statement: Statement) -> dict[type[Base], list[dict[
 def _recall(index: int, statement: Statement) -> dict[type[Base], list[dict[str, Any]]]:
     body = statement.subject
     row = {
-        "index": index, "digest": statement.digest, "issuer": statement.issuer, "class_": plain(body["class"]),
+        "index": index, "digest": statement.digest, "issuer": statement.issuer, "class": plain(body["class"]),
         "closes": _digest(body.get("closes")), "closed_by": None, "body": body,
     }  # fmt: skip
     named = {(kind, gs1.canonical_uri(uri)) for kind in ("lot", "product", "place") for uri in body["scope"].get(kind + "s", ())}

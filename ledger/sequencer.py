@@ -22,6 +22,7 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from ledger.admission import Recent
 from ledger.db import Database
 from ledger.judging import Judge
 from ledger.keys import Keys
@@ -75,6 +76,8 @@ class Sequencer:
     publisher: Publisher
     now_ms: Callable[[], int] = system_clock
     batch_limit: int = BATCH_LIMIT
+    recent: Recent = field(default_factory=Recent)
+    """Hand it to admission where that runs in the same process."""
     _head: Head | None = field(default=None, init=False)
 
     def run(self, stop: threading.Event, interval_s: float) -> None:
@@ -104,7 +107,7 @@ class Sequencer:
             head = self._head or self.recover()
             self.publisher.publish(head.signed)  # what a missing quorum held back
             with self.database.reading() as session:
-                units = pending_units(session, self.batch_limit)
+                units = pending_units(session, self.batch_limit, self.recent)
             if not units:
                 return self._refresh(head)
             return self._sequence(head, units)

@@ -5,11 +5,15 @@ Everything real but the clock and, where a test wants it, the object store.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from ledger.admission import Admitted, Known, admit_many
 from ledger.db import Database
@@ -26,8 +30,8 @@ from producers.control import KeyRevocation, PartyRegistration
 from producers.epcis.validate import EventValidator
 from producers.keys import enrol
 from producers.records import Subject, record, sign_record
-from tests.support.workshop import compact, ed25519, event, p256, payload, quantity
-from verify.statement import PrivateKey, disclosure, jwk_of, sign, thumbprint
+from verify.statement import CONTEXT, P256_ORDER, PrivateKey, disclosure, jwk_of, sign, thumbprint
+from verify.strict import b64u_encode
 
 ORIGIN = "log.example/tests"
 START_MS = 1_795_000_000_000  # 2026-11-18
@@ -47,7 +51,7 @@ class Rig:
     witnesses: Sequence[Witness] = ()
     quorum: int = 0
     now_ms: int = START_MS
-    numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
         self.keys: Keys = create_keys(self.folder / "keys", ORIGIN)
@@ -74,7 +78,9 @@ class Rig:
     def submit(self, *raws: bytes, together: str | None = None) -> list[Admitted | Known | Refused]:
         """Admit statements, in one request."""
         with self.database.writing() as session:
-            results = admit_many(session, raws, now_ms=self.now_ms, validator=VALIDATOR, together=together)
+            results = admit_many(
+                session, raws, now_ms=self.now_ms, validator=VALIDATOR, together=together, recent=self.sequencer.recent
+            )
             session.commit()
         return results
 
@@ -121,33 +127,44 @@ class Rig:
         return self.sign(told, by or self.registrar, with_key or self.keys.registrar)
 
     def event(self, issuer: str, key: PrivateKey, **changes: Any) -> bytes:
-        """A commissioning of LOT, or what `changes` make of it."""
-        return sign(event_payload(issuer, next(self.numbers), **changes), key)
+        """An event with an eventID of its own; see `event_body`."""
+        return sign(payload("TraceabilityEvent", issuer, event_body(next(self.numbers), **changes)), key)
 
-    def withholding(self, issuer: str, key: PrivateKey, value: object, **changes: Any) -> bytes:
-        """The same with a destinationList withheld: `JWS~D~`."""
-        told = disclosure("destinationList", compact(value))
-        body = _body(next(self.numbers), **changes)
-        return sign(payload("TraceabilityEvent", issuer, {**body, "_sd": [_digest(told)]}, _sd_alg="sha-256"), key, [told])
+    def withholding(self, issuer: str, key: PrivateKey, receiver: str, **changes: Any) -> bytes:
+        """The same, and whom it goes to is withheld: `JWS~D~`."""
+        told = disclosure("destinationList", json.dumps([{"type": "possessing_party", "destination": receiver}]))
+        digest = b64u_encode(sha256(told.encode()).digest())
+        body = {**event_body(next(self.numbers), **changes), "_sd": [digest]}
+        return sign(payload("TraceabilityEvent", issuer, body, _sd_alg="sha-256"), key, [told])
 
 
-def _body(number: int, **changes: Any) -> Mapping[str, Any]:
-    context = ["https://ref.gs1.org/standards/epcis/epcis-context.jsonld"]
-    body = event("ObjectEvent", "commissioning", number, "ADD", quantityList=[quantity(LOT, 100)]) | {"@context": context}
+def p256(name: str) -> ec.EllipticCurvePrivateKey:
+    """A key that is the same in every run."""
+    return ec.derive_private_key(int.from_bytes(sha256(name.encode()).digest(), "big") % P256_ORDER, ec.SECP256R1())
+
+
+def quantity(uri: str, amount: int, uom: str = "KGM") -> dict[str, Any]:
+    """A quantityElement."""
+    return {"epcClass": uri, "quantity": amount, "uom": uom}
+
+
+def payload(kind: str, issuer: str, subject: Mapping[str, Any], **more: Any) -> str:
+    """The payload text of a statement, for what producers would refuse to write."""
+    body = {
+        "@context": [CONTEXT], "type": ["VerifiableCredential", kind], "issuer": issuer,
+        "validFrom": "2026-11-18T08:00:00+08:00", "credentialSubject": subject,
+    }  # fmt: skip
+    return json.dumps(body | more, ensure_ascii=False, separators=(",", ":"))
+
+
+def event_body(number: int, **changes: Any) -> dict[str, Any]:
+    """A commissioning of LOT, or what `changes` make of it; None drops a member."""
+    body = {
+        "@context": ["https://ref.gs1.org/standards/epcis/epcis-context.jsonld"], "type": "ObjectEvent", "action": "ADD",
+        "eventID": f"urn:uuid:00000000-0000-4000-8000-{number:012}", "eventTime": "2026-11-18T08:00:00+08:00",
+        "eventTimeZoneOffset": "+08:00", "bizStep": "commissioning", "quantityList": [quantity(LOT, 100)],
+    }  # fmt: skip
     return {name: value for name, value in (body | changes).items() if value is not None}
-
-
-def event_payload(issuer: str, number: int, **changes: Any) -> str:
-    """The payload of the event that `Rig.event` signs."""
-    return payload("TraceabilityEvent", issuer, _body(number, **changes))
-
-
-def _digest(told: str) -> str:
-    from hashlib import sha256
-
-    from verify.strict import b64u_encode
-
-    return b64u_encode(sha256(told.encode()).digest())
 
 
 def _outcome(one: Admitted | Known | Refused, found: Mapping[int, Outcome]) -> Outcome:
@@ -156,6 +173,3 @@ def _outcome(one: Admitted | Known | Refused, found: Mapping[int, Outcome]) -> O
     if isinstance(one, Known):
         return Outcome("duplicate", one.digest, one.index, None)
     return Outcome("refused", b"", None, one)
-
-
-__all__ = ["Rig", "FARM", "HUB", "SHOP", "AGENCY", "GTIN", "LOT", "ORIGIN", "START_MS", "ed25519", "p256"]
