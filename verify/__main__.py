@@ -20,8 +20,9 @@ from .bundle import MAX_BYTES, parse_bundle
 from .errors import VerificationError
 from .note import parse_note
 from .policy import Policy
+from .run import Step, Verification
 from .tiles import read_entries
-from .verifier import Step, Verification, verify_bundle
+from .verifier import verify_bundle
 
 MARKS = {"verified": "✓", "failed": "✗", "unchecked": "?", "stated": "·", "none": "–"}
 
@@ -93,10 +94,10 @@ def main(argv: Sequence[str]) -> int:
             try:
                 convict(answer, read_entries(arguments.log, answer.size))
             except VerificationError as error:
-                error.step = 14
-                run.take(14, "failed", error.code, detail=error.message, where=arguments.log)
+                error.where = arguments.log
+                run.fail(14, error)
     except VerificationError as error:
-        run = cast(Verification, error.run)  # type: ignore[attr-defined]
+        run = cast(Verification, error.run)
     except OSError as error:
         print(f"{table['usage']} {error}", file=sys.stderr)
         return 3

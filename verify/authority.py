@@ -7,6 +7,7 @@ its own.  History is an argument: the ledger answers from SQL inside the orderin
 Source: protocol.md section 2.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -14,7 +15,7 @@ from typing import Any, Protocol, cast
 from . import gs1
 from .errors import BadSignature, Malformed, NotGranted, NotTrusted, VerificationError
 from .policy import Registrar
-from .statement import CONTROL_KINDS, Statement, thumbprint, verify_bytes
+from .statement import CONTROL_KINDS, Statement, parse_time, thumbprint, verify_bytes
 from .strict import b64u_decode, members
 
 ROLES = frozenset(
@@ -130,13 +131,12 @@ def _registration(statement: Statement, index: int, history: History) -> None:
     speaks = (r for r in history.registrars if (r.uri, r.thumbprint) == (statement.issuer, statement.kid))
     if not any(registrar.covers(index, party) for registrar in speaks):
         raise NotTrusted(f"{statement.issuer} is no registrar for {party} here", code="not-a-registrar", where="/issuer")
-    subject = statement.subject
+    subject, message = statement.subject, possession_message(history.origin, party, key)
     try:
-        message = possession_message(history.origin, party, key)
         verify_bytes(message, b64u_decode(subject["possession"], length=64), subject["jwk"])
-    except BadSignature:
-        message_ = "the new key did not sign for this party and log"
-        raise NotTrusted(message_, code="no-possession", where="/credentialSubject/possession") from None
+    except (BadSignature, Malformed):
+        text, where = "the new key did not sign for this party and log", "/credentialSubject/possession"
+        raise NotTrusted(text, code="no-possession", where=where) from None
     earlier = history.grants_of(party, index)
     if any(grant.registrar != statement.issuer for grant in earlier):
         raise NotTrusted(f"another registrar registered {party}", code="other-registrar", where="/issuer")
@@ -178,12 +178,15 @@ def _revocation(statement: Statement, index: int, history: History) -> None:
         raise NotTrusted("only the party with another key, or its registrar", code="not-issuer", where="/issuer")
 
 
+def _logged(digest: object, index: int, history: History) -> Logged | None:
+    """The statement of a digest in lower-case hex; None for any other spelling, and for one that the log has not."""
+    is_digest = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
+    return history.logged(bytes.fromhex(cast(str, digest)), index) if is_digest else None
+
+
 def _target(statement: Statement, index: int, history: History) -> Logged:
     subject = statement.subject
-    try:
-        target = history.logged(bytes.fromhex(subject["digest"]), index)
-    except (KeyError, TypeError, ValueError):
-        target = None
+    target = _logged(subject.get("digest"), index, history)
     if target is None:
         raise NotTrusted("no such statement in this log", code="unknown-target", where="/credentialSubject/digest")
     if subject.get("keys") != [key.hex() for key in target.keys]:
@@ -224,24 +227,25 @@ def _commitment(statement: Statement, index: int, history: History) -> None:
 
 def _recall(statement: Statement, index: int, history: History) -> None:
     wanted = {"id": str, "log": str, "scope": dict, "class": str, "reason": dict, "instructions": dict}
-    subject = members(statement.subject, wanted, {"closes": str}, "/credentialSubject")
+    subject, named = members(statement.subject, wanted, {"closes": str}, "/credentialSubject"), scope_uris(statement)
     grant = key_at(history, statement.issuer, statement.kid, index)
+    target = _logged(subject.get("closes"), index, history)
+    if "closes" in subject and (target is None or target.kind != "RecallNotice"):
+        raise NotTrusted("no such recall in this log", code="unknown-target", where="/credentialSubject/closes")
     if "authority" in grant.roles:
         return
-    if "closes" in subject:
-        target = history.logged(bytes.fromhex(cast(str, subject["closes"])), index)
-        if target is None or target.kind != "RecallNotice" or target.issuer != statement.issuer:
-            raise NotTrusted("closed by its issuer or an authority", code="not-recall-owner", where="/issuer")
-    named = scope_uris(statement)
-    if not named or not all(may_mint(grant, uri, history, index) for uri in named):
+    mine = target is None or target.issuer == statement.issuer
+    if not mine or not named or not all(may_mint(grant, uri, history, index) for uri in named):
         raise NotTrusted("a recall comes from the brand owner or an authority", code="not-recall-owner", where="/issuer")
 
 
 def scope_uris(statement: Statement) -> list[str]:
-    """Every lot, product and place that a recall names, canonical."""
-    scope = members(statement.subject["scope"], {}, {"lots": list, "products": list, "places": list, "from": str,
-                    "until": str}, "/credentialSubject/scope")  # fmt: skip
-    return [gs1.canonical_uri(uri) for part in ("lots", "products", "places") for uri in cast(list[str], scope.get(part, []))]
+    """Every lot, product and place that a recall names, canonical.  Raises Malformed, for its times too."""
+    optional = {"lots": list, "products": list, "places": list, "from": str, "until": str}
+    scope: Any = members(statement.subject["scope"], {}, optional, "/credentialSubject/scope")
+    for name in [name for name in ("from", "until") if name in scope]:
+        parse_time(scope[name], f"/credentialSubject/scope/{name}")
+    return [gs1.canonical_uri(uri) for part in ("lots", "products", "places") for uri in scope.get(part, [])]
 
 
 _CHECKS = {

@@ -114,12 +114,13 @@ def _parse_carried(value: object, where: str) -> Carried:
     body: Any = members(value, wanted, {"disclosures": list}, where)
     try:
         signature = b64u_decode(body["signature"], length=64)
-        disclosures = [str(text) for text in body.get("disclosures", [])]
-        statement = assemble(body["header"], body["payload"], signature, disclosures)
+        if not all(isinstance(text, str) for text in body.get("disclosures", [])):
+            raise Malformed("disclosures are texts")
+        statement = assemble(body["header"], body["payload"], signature, body.get("disclosures", []))
         return Carried(body["index"], body["time"], statement, b64u_decode(body["leaf"], length=32))
     except VerificationError as error:
         error.where = where + (error.where or "")
-        error.step = 5 if body else None
+        error.step = 5
         raise
 
 

@@ -26,6 +26,7 @@ class VerificationError(Exception):
         self.code = code or type(self).code
         self.where = where
         self.step: int | None = None
+        self.run: object = None  # verify_bundle's run so far
 
 
 class Malformed(VerificationError):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from . import epcis, gs1, subjects
-from .authority import Grant, Logged, Revocation, grant_of, key_at, may_mint, refusal
+from .authority import Grant, History, Logged, Revocation, grant_of, key_at, may_mint, refusal
 from .errors import Malformed, VerificationError
 from .policy import Registrar
 from .statement import CONTROL_KINDS, Statement
@@ -49,6 +49,23 @@ def uris_of(event: epcis.Event) -> tuple[str, ...]:
     return tuple(uri for one in event.objects for uri in (one.uri, one.lot) if uri is not None)
 
 
+def is_disputed(record: Record, history: History) -> bool:
+    """Whether its key was revoked as compromised from an index at or below this one."""
+    found = history.revocation(record.statement.issuer, record.statement.kid, 2**53)
+    return found is not None and found.compromised_from is not None and record.index >= found.compromised_from
+
+
+def standing(records: Sequence[Record], history: "RecordHistory") -> list[Record]:
+    """Records that count: not refused, disputed, withdrawn, erased or declared wrong, and no adoption of one that stands."""
+    kept = [r for r in records if r.index not in history.refused and not is_disputed(r, history)]
+    gone = {r.statement.subject["digest"] for r in kept if r.statement.kind in ("Withdrawal", "Erasure")}
+    wrong = {(r.statement.issuer, r.event.event_id) for r in kept if r.event is not None and r.event.error_declaration}
+    kept = [r for r in kept if r.statement.kind in CONTROL_KINDS or r.statement.digest.hex() not in gone]
+    kept = [r for r in kept if r.event is None or (r.statement.issuer, r.event.event_id) not in wrong]
+    told = {r.statement.digest.hex() for r in kept}
+    return [r for r in kept if r.statement.kind != "Adoption" or str(r.statement.subject.get("adopts")) not in told]
+
+
 class RecordHistory:
     """Implements authority.History over records; add them in index order."""
 
@@ -83,17 +100,17 @@ class RecordHistory:
         elif statement.kind == "KeyRevocation":
             self._revocations.append(Revocation(index, body["id"], body["kid"], body.get("compromisedFrom")))
         elif statement.kind == "LabelCommitment":
-            self._commitments.append((gs1.canonical_uri(body["id"]), record.logged))
+            self._commitments.append((body["id"], record.logged))
         elif statement.kind == "MasterData":
             self._take_owner(record)
         elif record.event is not None:
             self._take_commissions(record, record.event)
 
     def _take_owner(self, record: Record) -> None:
-        allowed = record.statement.subject.get("allowedProducers", [])
-        product = gs1.canonical_uri(record.statement.subject["id"])
-        if allowed and any(gs1.matches_prefix(product, p) for g in self._of(record) for p in g.mint):
-            self._owners.append((record.index, product, frozenset(map(gs1.canonical_uri, allowed))))
+        product, allowed = record.statement.subject["id"], record.statement.subject.get("allowedProducers")
+        if isinstance(allowed, list) and any(gs1.matches_prefix(product, p) for g in self._of(record) for p in g.mint):
+            # Parties write their URI in one form; what is not in it names nobody.
+            self._owners.append((record.index, product, frozenset(one for one in allowed if isinstance(one, str))))
 
     def _take_commissions(self, record: Record, event: epcis.Event) -> None:
         for uri in (uri for one in event.commissioned for uri in (one.uri, one.lot) if uri is not None):

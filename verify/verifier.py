@@ -15,22 +15,21 @@ A step is verified, failed, could not be checked (`unchecked`), rests on somebod
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 
 from . import gs1
 from .answer import Answer, check_shown
-from .authority import grant_of, key_at, scope_uris
-from .bundle import Bundle, parse_bundle
+from .authority import check_serials, grant_of, key_at, scope_uris
+from .bundle import AnchorEvidence, Bundle, parse_bundle
 from .checkpoint import Checkpoint
 from .cosignature import verify_cosignature
-from .edges import CONFIRMED, UNKNOWN, Journey, Tracer
+from .edges import CLAIMED, CONFIRMED, UNKNOWN, Journey, Tracer
 from .entry import Entry
+from .epcis import Event
 from .errors import (
     AnchorMismatch,
-    BadSignature,
-    Malformed,
     NotCommitted,
     NotGranted,
     NotTrusted,
@@ -38,83 +37,18 @@ from .errors import (
     VerificationError,
     WrongEntry,
     WrongLabel,
-)  # fmt: skip
-from .history import Record, RecordHistory, uris_of
+)
+from .history import Record, RecordHistory, standing, uris_of
 from .merkle import leaf_hash, verify_consistency, verify_inclusion, verify_multi
-from .note import lines_of, open_note, parse_note
+from .note import Note, lines_of, open_note, parse_note
 from .policy import AnchorPin, Policy
+from .run import FAILED, NONE, STATED, STEPS, UNCHECKED, VERIFIED, Heads, Step, Verification
 from .statement import parse_time, verify_signature
 from .strict import b64u_decode
 
-STEPS = ("bundle", "checkpoint", "witnesses", "clock", "statements", "signatures", "entries", "inclusion", "genesis",
-         "keys", "label", "origin", "item", "answer", "recall", "anchor")  # fmt: skip
-VERIFIED, FAILED, UNCHECKED, STATED, NONE = "verified", "failed", "unchecked", "stated", "none"
+__all__ = ["STEPS", "Heads", "Step", "Verification", "closure", "verify_bundle"]
 CLOCK_SKEW_S = 300  # a clock that is this far ahead of the reader's is wrong, not fast
-
-Heads = Callable[[AnchorPin], tuple[int, bytes]]
-"""Reads (size, root) of a signer's head from the reader's own RPC; raises OSError where it cannot."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one numbered step established; `code` names the words in messages/, `facts` fill them."""
-
-    number: int
-    state: str
-    code: str
-    facts: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The step's short name."""
-        return STEPS[self.number - 1]
-
-
-@dataclass(slots=True)
-class Verification:
-    """One run: what is known so far.  `steps` grows as they are taken; a failure is its last."""
-
-    policy: Policy
-    label: str | None
-    now_s: int
-    heads: Heads | None
-    on_step: Callable[[Step], None]
-    steps: list[Step] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-    journey: Journey = field(default_factory=Journey)
-    uri: str = ""
-    lot: str = ""
-    serial: str | None = None
-    time_s: int | None = None
-    recalls: list[Record] = field(default_factory=list)
-    anchored_size: int = 0
-
-    def take(self, number: int, state: str, code: str, **facts: object) -> None:
-        """Note a step and tell the caller at once."""
-        step = Step(number, state, code, facts)
-        self.steps.append(step)
-        self.on_step(step)
-
-    def state(self, number: int) -> str:
-        """The state of a step, `unchecked` before it was taken."""
-        return next((step.state for step in self.steps if step.number == number), UNCHECKED)
-
-    @property
-    def answers(self) -> dict[str, str]:
-        """The three answers: is the record genuine, does this item look like the original, is it recalled."""
-        states = [step.state for step in self.steps]
-        seen = VERIFIED in (self.state(3), self.state(16))
-        whole = all(self.state(number) == VERIFIED for number in (1, 2, 5, 6, 7, 8, 9, 10, 11, 12))
-        record = FAILED if FAILED in states else VERIFIED if seen and whole else UNCHECKED
-        return {"record": record, "item": self.state(13), "recall": self.state(15)}
-
-    @property
-    def exit_code(self) -> int:
-        """0 nothing stands against it; 1 a step failed or an open recall reaches it; 3 could not be checked."""
-        answers = self.answers
-        if FAILED in answers.values():
-            return 1
-        return 3 if answers["record"] == UNCHECKED or answers["recall"] == UNCHECKED else 0
+FOREVER = 2**53  # above every index
 
 
 def verify_bundle(
@@ -126,37 +60,48 @@ def verify_bundle(
     then says less.  `now_s` is the reader's clock, seconds since 1970.
 
     Returns the run where no step failed (grey steps stay visible in it).  Raises VerificationError with `step`, and the run
-    so far as its `run` attribute.
+    so far as its `run`.
     """
     run = Verification(policy, label, int(time.time()) if now_s is None else now_s, heads, on_step)
-    number = 0
+    number = 1
     try:
-        number = 1
         bundle = parse_bundle(data)
         run.take(1, VERIFIED, "bundle-ok", statements=len(bundle.statements))
         for number, step in enumerate(_STEPS, 2):  # noqa: B007 - the except clause says where it stopped
             step(run, bundle)
     except VerificationError as error:
-        error.step = error.step or number
-        run.take(error.step, FAILED, error.code, detail=error.message, where=error.where or "")
-        error.run = run  # type: ignore[attr-defined]
+        run.fail(number, error)
         raise
     return run
+
+
+@contextmanager
+def _at(index: int) -> Iterator[None]:
+    """Where a check about one entry refuses, name the entry."""
+    try:
+        yield
+    except VerificationError as error:
+        error.where = f"index {index}{error.where or ''}"
+        raise
 
 
 def _checkpoint_of(bundle: Bundle) -> Checkpoint:
     return Checkpoint.parse(parse_note(bundle.checkpoint).text)
 
 
-def _checkpoint(run: Verification, bundle: Bundle) -> None:
-    note = parse_note(bundle.checkpoint)
-    checkpoint = Checkpoint.parse(note.text)
-    signed = open_note(note, run.policy.logs)
-    if checkpoint.origin not in [key.name for key in signed]:
+def _check_signed(note: Note, origin: str, policy: Policy, others: Sequence[tuple[str, bytes]] = ()) -> None:
+    """Signed by the log that is named `origin`, and no line by a key that no check here binds."""
+    if origin not in [key.name for key in open_note(note, policy.logs)]:
         raise NotTrusted("signed for another origin than the key's", code="wrong-origin")
-    known = {(key.name, key.key_id) for key in (*run.policy.logs, *run.policy.clocks, *run.policy.witnesses.values())}
+    known = {*((key.name, key.key_id) for key in policy.logs), *others}
     if any((line.name, line.key_id) not in known for line in note.lines):
         raise NotTrusted("a signature line that the policy does not know", code="unknown-line")
+
+
+def _checkpoint(run: Verification, bundle: Bundle) -> None:
+    note, checkpoint, policy = parse_note(bundle.checkpoint), _checkpoint_of(bundle), run.policy
+    cosigners = (*policy.clocks, *policy.witnesses.values())
+    _check_signed(note, checkpoint.origin, policy, [(key.name, key.key_id) for key in cosigners])
     run.take(2, VERIFIED, "checkpoint-ok", origin=checkpoint.origin, size=checkpoint.size)
 
 
@@ -168,9 +113,9 @@ def _witnesses(run: Verification, bundle: Bundle) -> None:
             verify_cosignature(note.text, line, key)
             signed.add(name)
     if run.policy.met_by(signed):
-        run.take(3, VERIFIED, "witnessed", witnesses=sorted(signed))
+        run.take(3, VERIFIED, "witnessed", witnesses=", ".join(sorted(signed)))
     else:
-        run.take(3, UNCHECKED, "operator-only" if not signed else "no-quorum", witnesses=sorted(signed))
+        run.take(3, UNCHECKED, "no-quorum" if signed else "operator-only", witnesses=", ".join(sorted(signed)))
 
 
 def _clock(run: Verification, bundle: Bundle) -> None:
@@ -181,30 +126,26 @@ def _clock(run: Verification, bundle: Bundle) -> None:
     run.time_s = max(times)
     age = run.now_s - run.time_s
     if age > run.policy.max_age_s or age < -CLOCK_SKEW_S:
-        return run.take(4, UNCHECKED, "too-old" if age > 0 else "from-the-future", time=run.time_s, age=age)
-    return run.take(4, VERIFIED, "fresh", time=run.time_s, age=age)
+        return run.take(4, UNCHECKED, "too-old" if age > 0 else "from-the-future", time=run.time_s)
+    return run.take(4, VERIFIED, "fresh", time=run.time_s)
 
 
 def _statements(run: Verification, bundle: Bundle) -> None:
-    run.records = [Record.of(one.index, one.time_ms, one.statement) for one in bundle.statements]
+    for one in bundle.statements:
+        with _at(one.index):
+            run.records.append(Record.of(one.index, one.time_ms, one.statement))
     run.take(5, VERIFIED, "statements-ok", count=len(run.records))
 
 
 def _signatures(run: Verification, bundle: Bundle) -> None:
-    jwks = {}
+    grants = [grant_of(r.statement, r.index) for r in run.records if r.statement.kind in ("Genesis", "PartyRegistration")]
+    jwks = {grant.thumbprint: grant.jwk for grant in grants}
     for record in run.records:
-        if record.statement.kind in ("Genesis", "PartyRegistration"):
-            grant = grant_of(record.statement, record.index)
-            jwks[grant.thumbprint] = grant.jwk
-    for record in run.records:
-        jwk = jwks.get(record.statement.kid)
-        if jwk is None:
-            raise NotGranted("no registration of this key is carried", code="unknown-key", where=f"index {record.index}")
-        try:
+        with _at(record.index):
+            jwk = jwks.get(record.statement.kid)
+            if jwk is None:
+                raise NotGranted("no registration of this key is carried", code="unknown-key")
             verify_signature(record.statement, jwk)
-        except BadSignature as error:
-            error.where = f"index {record.index}"
-            raise
     run.take(6, VERIFIED, "signatures-ok", count=len(run.records))
 
 
@@ -230,7 +171,7 @@ def _genesis(run: Verification, bundle: Bundle) -> None:
     body = first.statement.subject
     if first.index != 0 or first.statement.kind != "Genesis" or body.get("log") != origin:
         raise NotTrusted("entry 0 is not the genesis of this log", code="no-genesis")
-    if body.get("logKey") not in [key.format() for key in run.policy.logs]:
+    if body.get("logKey") not in [key.format() for key in run.policy.logs if key.name == origin]:
         raise NotTrusted("the genesis names another log key", code="wrong-genesis")
     log_id = "0x" + bundle.statements[0].leaf.hex()
     if any(pin.log_id != log_id for pin in run.policy.anchors):
@@ -238,69 +179,42 @@ def _genesis(run: Verification, bundle: Bundle) -> None:
     run.take(9, VERIFIED, "genesis-ok", origin=origin)
 
 
-def _history(run: Verification, bundle: Bundle) -> RecordHistory:
-    history = RecordHistory(_checkpoint_of(bundle).origin, run.policy.registrars)
-    history.add_all(run.records)
-    return history
-
-
 def _keys(run: Verification, bundle: Bundle) -> None:
-    history = _history(run, bundle)
-    trusted = {(registrar.uri, registrar.thumbprint) for registrar in run.policy.registrars}
-    for record in run.records:
-        statement = record.statement
-        reason = history.refused.get(record.index)
-        if reason is not None and statement.kind in ("PartyRegistration", "KeyRevocation"):
-            raise NotGranted(reason.message, code=reason.code, where=f"index {record.index}")
-        if record.index > 0 and (statement.issuer, statement.kid) not in trusted:
-            try:
-                key_at(history, statement.issuer, statement.kid, record.index)
-            except NotGranted as error:
-                error.where = f"index {record.index}"
-                raise
+    run.history = RecordHistory(_checkpoint_of(bundle).origin, run.policy.registrars)
+    run.history.add_all(run.records)
+    for record in run.records[1:]:
+        with _at(record.index):
+            reason = run.history.refused.get(record.index)
+            if reason is not None and record.statement.kind in ("Genesis", "PartyRegistration", "KeyRevocation"):
+                raise NotGranted(reason.message, code=reason.code)
+            key_at(run.history, record.statement.issuer, record.statement.kid, record.index)
+    run.counted = standing(run.records, run.history)
     run.take(10, VERIFIED, "keys-ok")
 
 
 def _label(run: Verification, bundle: Bundle) -> None:
+    label = bundle.label if run.label is None else run.label
     try:
-        scanned = gs1.parse_label(run.label or bundle.label)
-        named = gs1.subjects_of_uri(run.label or bundle.label)
-        own = gs1.subjects_of_uri(bundle.label)
-    except Malformed as error:
+        run.serial = gs1.parse_label(label).serial
+        named = gs1.subjects_of_uri(label)
+        if named != gs1.subjects_of_uri(bundle.label):
+            raise WrongLabel("the bundle answers another label than the one scanned")
+    except VerificationError as error:
         raise WrongLabel(error.message, code=error.code, where="label") from None
-    if named != own:
-        raise WrongLabel("the bundle answers another label than the one scanned", where=bundle.label)
-    run.serial = scanned.serial
-    run.lot = next((uri for uri in named if gs1.level(uri) in ("lot", "sscc", "product")), named[0])
-    run.uri = named[0]
+    run.uri, run.lot = named[0], next((uri for uri in named if gs1.level(uri) == "lot"), named[0])
     if not any(run.lot in uris_of(record.event) for record in run.records if record.event is not None):
         raise WrongLabel("no event carried is about what the label names", code="label-not-told", where=run.lot)
-    run.take(11, VERIFIED, "label-ok" if run.label else "label-of-bundle", uri=run.lot)
-
-
-def _standing(run: Verification, history: RecordHistory) -> list[Record]:
-    """Records that count: not withdrawn, not disputed, not an adoption's second telling."""
-    withdrawn = {r.statement.subject["digest"] for r in run.records if r.statement.kind in ("Withdrawal", "Erasure")
-                 and r.index not in history.refused}  # fmt: skip
-    adopted = {r.statement.subject.get("adopts") for r in run.records if r.statement.kind == "Adoption"}
-    kept = [r for r in run.records if r.statement.digest.hex() not in withdrawn]
-    return [r for r in kept if not _disputed(r, history) or r.statement.digest.hex() in adopted]
-
-
-def _disputed(record: Record, history: RecordHistory) -> bool:
-    found = history.revocation(record.statement.issuer, record.statement.kid, 2**53)
-    return found is not None and found.compromised_from is not None and record.index >= found.compromised_from
+    run.take(11, VERIFIED, "label-of-bundle" if run.label is None else "label-ok", uri=run.lot)
 
 
 def _origin(run: Verification, bundle: Bundle) -> None:
-    history = _history(run, bundle)
-    run.journey = journey = Tracer(_standing(run, history), history).journey(run.lot)
+    run.journey = journey = Tracer(run.counted, run.history).journey(run.lot)
+    usurper = next((o.party for o in journey.origins if o.uri == run.lot and o.state == CLAIMED), None)
+    if usurper is not None:
+        raise NotGranted(f"{usurper} may not commission under this number: a third party's claim", code="third-party-claim")
     origins = [{"uri": o.uri, "party": o.party, "index": o.index, "state": o.state} for o in journey.origins]
     claims = [{"receiver": e.receiver, "uri": e.uri, "index": e.index} for e in journey.edges if e.state != CONFIRMED]
-    if journey.origins and all(origin.state != CONFIRMED for origin in journey.origins):
-        party = journey.origins[0].party
-        raise NotGranted(f"{party} may not commission under this number: a third party's claim", code="third-party-claim")
-    if not journey.origins:
+    if not origins:
         run.take(12, UNCHECKED, "no-origin", claims=claims)
     elif journey.state == CONFIRMED:
         run.take(12, VERIFIED, "origin-ok", origins=origins)
@@ -310,24 +224,28 @@ def _origin(run: Verification, bundle: Bundle) -> None:
 
 
 def _item(run: Verification, bundle: Bundle) -> None:
+    for record in run.records:
+        if record.event is not None and not record.event.is_selling:
+            with _at(record.index):
+                check_serials(record.uris, record.index, run.history)
     if run.serial is None:
         return run.take(13, NONE, "no-serial")
     if bundle.item is None:
         return run.take(13, UNCHECKED, "no-item-proof")
-    history, item = _history(run, bundle), bundle.item
-    record = next((r for r in run.records if r.index == item.commitment), None)
-    commitments = [known.index for known in history.commitments(run.lot, 2**53)]
-    if record is None or item.commitment not in commitments:
+    known, item = [logged.index for logged in run.history.commitments(run.lot, FOREVER)], bundle.item
+    commitments = {r.index: r.statement.subject for r in run.records if r.index in known}
+    if item.commitment not in commitments:
         raise NotCommitted("no commitment of the lot's own farm is carried", code="no-commitment")
-    count = record.statement.subject["count"]
-    leaf = leaf_hash(sha256(run.lot.encode()).digest() + item.code.to_bytes(4, "big") + run.serial.encode())
+    if item.commitment not in [record.index for record in run.counted]:
+        return run.take(13, UNCHECKED, "disputed")
+    body = commitments[item.commitment]
     try:
-        root = b64u_decode(record.statement.subject["root"], length=32)
-        verify_inclusion(leaf, index=item.code, size=count, proof=item.path, root=root)
+        leaf = leaf_hash(sha256(run.lot.encode()).digest() + item.code.to_bytes(4, "big") + run.serial.encode())
+        root = b64u_decode(body["root"], length=32)
+        verify_inclusion(leaf, index=item.code, size=body["count"], proof=item.path, root=root)
     except (VerificationError, OverflowError):
         raise NotCommitted("this serial is not one of the codes that the farm committed to") from None
-    total = sum(r.statement.subject["count"] for r in run.records if r.index in commitments)
-    return run.take(13, STATED, "one-of", count=total)
+    return run.take(13, STATED, "one-of", count=sum(body["count"] for body in commitments.values()))
 
 
 def closure(journey: Journey, records: Sequence[Record]) -> tuple[list[bytes], list[bytes]]:
@@ -342,7 +260,7 @@ def _key(uri: str) -> bytes:
 
 def _answer(run: Verification, bundle: Bundle) -> None:
     note, checkpoint = parse_note(bundle.answer), _checkpoint_of(bundle)
-    open_note(note, run.policy.logs)
+    _check_signed(note, checkpoint.origin, run.policy)
     answer = Answer.parse(note.text)
     if (answer.origin, answer.size, answer.root) != (checkpoint.origin, checkpoint.size, checkpoint.root):
         raise Omitted("the answer is about another checkpoint", code="other-checkpoint")
@@ -354,59 +272,64 @@ def _answer(run: Verification, bundle: Bundle) -> None:
 
 
 def _recall(run: Verification, bundle: Bundle) -> None:
-    history = _history(run, bundle)
-    notices = [r for r in run.records if r.statement.kind == "RecallNotice" and r.index not in history.refused]
-    closed = {r.statement.subject["closes"] for r in notices if "closes" in r.statement.subject}
-    run.recalls = [
-        r for r in notices
-        if "closes" not in r.statement.subject and r.statement.digest.hex() not in closed and _reaches(run, r)
-    ]  # fmt: skip
-    size, facts = _checkpoint_of(bundle).size, [record.index for record in run.recalls]
+    # A disputed notice still warns; a disputed closing closes nothing.
+    notices = [r for r in run.records if r.statement.kind == "RecallNotice" and r.index not in run.history.refused]
+    closed = {r.statement.subject.get("closes") for r in run.counted if r.statement.kind == "RecallNotice"}
+    opened = [r for r in notices if "closes" not in r.statement.subject and r.statement.digest.hex() not in closed]
+    run.recalls = [record for record in opened if _reaches(run, record)]
+    size, code = _checkpoint_of(bundle).size, "none-reported" if run.state(4) == VERIFIED else "answer-too-old"
     if run.recalls:
-        run.take(15, FAILED, "recalled", indexes=facts)
-    elif run.state(4) != VERIFIED:
-        run.take(15, UNCHECKED, "answer-too-old", size=size, time=run.time_s)
+        run.take(15, FAILED, "recalled", indexes=", ".join(str(record.index) for record in run.recalls))
     else:
-        run.take(15, STATED, "none-reported", size=size, time=run.time_s)
+        run.take(15, STATED if code == "none-reported" else UNCHECKED, code, size=size, time=run.time_s)
 
 
 def _reaches(run: Verification, recall: Record) -> bool:
-    if not set(scope_uris(recall.statement)) & {run.uri, run.lot, *run.journey.visited}:
-        return False
+    """Whether it names something on the way back that was made, or was at a named place, within the recall's time."""
+    named = {run.uri, run.lot, *run.journey.visited}.intersection(scope_uris(recall.statement))
     scope = recall.statement.subject["scope"]
-    made = [r.event.time for r in run.records if r.event is not None and r.index in {o.index for o in run.journey.origins}]
-    after = [time for time in made if "from" not in scope or time >= parse_time(scope["from"])]
-    return not made or any("until" not in scope or time <= parse_time(scope["until"]) for time in after)
+    since, until = (parse_time(scope[name]) if name in scope else None for name in ("from", "until"))
+    way = [r.event for r in run.records if r.event is not None and r.index in run.journey.records]
+    times = [event.time for event in way if not named.isdisjoint(_made_or_at(event))]
+    inside = [at for at in times if (since is None or at >= since) and (until is None or at <= until)]
+    return bool(named) and (not times or bool(inside))
+
+
+def _made_or_at(event: Event) -> set[str | None]:
+    made = {uri for one in event.commissioned for uri in (one.uri, one.lot, gs1.product_of(one.uri))}
+    return made | {event.read_point, event.biz_location}
 
 
 def _anchor(run: Verification, bundle: Bundle) -> None:
-    checkpoint = _checkpoint_of(bundle)
-    found = [(pin, e) for pin in run.policy.anchors for e in bundle.anchors
+    pairs = [(pin, e) for pin in run.policy.anchors for e in bundle.anchors
              if (pin.chain_id, pin.contract) == (e.chain_id, e.contract.lower())]  # fmt: skip
-    if not found:
-        return run.take(16, NONE if not run.policy.anchors else UNCHECKED, "not-anchored")
-    for pin, evidence in found:
-        known = sorted([(evidence.size, evidence.root), (checkpoint.size, checkpoint.root)], key=lambda pair: pair[0])
-        (old, old_root), (new, new_root) = known
-        verify_consistency(old=old, new=new, old_root=old_root, new_root=new_root, proof=evidence.consistency)
-        if run.heads is None:
-            return run.take(16, UNCHECKED, "no-rpc", chain=pin.chain_id, size=evidence.size)
-        try:
-            size, root = run.heads(pin)
-        except OSError as error:
-            return run.take(16, UNCHECKED, "rpc-failed", chain=pin.chain_id, detail=str(error))
-        if size == evidence.size and root != evidence.root:
-            raise AnchorMismatch("the contract holds another root for this size", where=f"chain {pin.chain_id}")
-        if size != evidence.size:
-            code = "anchor-moved-on" if size > evidence.size else "not-yet-anchored"
-            return run.take(16, UNCHECKED, code, chain=pin.chain_id, size=size)
-        if pin.is_dev:
-            return run.take(16, UNCHECKED, "dev-chain", chain=pin.chain_id, size=size)
-        run.anchored_size = max(run.anchored_size, evidence.size)
-    needed = max(record.index for record in run.records)
-    if run.anchored_size <= needed:
-        return run.take(16, UNCHECKED, "anchored-in-part", size=run.anchored_size)
-    return run.take(16, VERIFIED, "anchored", size=run.anchored_size)
+    if not pairs:
+        return run.take(16, UNCHECKED if run.policy.anchors else NONE, "not-anchored")
+    found = [_one_anchor(run, _checkpoint_of(bundle), pin, evidence) for pin, evidence in pairs]
+    # Anchors stand by themselves: one chain that is down does not hide another.
+    state, code, facts = next((one for one in found if one[0] == VERIFIED), found[0])
+    run.take(16, state, code, **facts)
+
+
+def _one_anchor(run: Verification, now: Checkpoint, pin: AnchorPin, told: AnchorEvidence) -> tuple[str, str, dict[str, object]]:
+    known = sorted([(told.size, told.root), (now.size, now.root)], key=lambda pair: pair[0])
+    (old, old_root), (new, new_root) = known
+    verify_consistency(old=old, new=new, old_root=old_root, new_root=new_root, proof=told.consistency)
+    facts: dict[str, object] = {"chain": pin.chain_id, "size": told.size}
+    if run.heads is None:
+        return UNCHECKED, "no-rpc", facts
+    try:
+        size, root = run.heads(pin)
+    except OSError as error:
+        return UNCHECKED, "rpc-failed", facts | {"detail": str(error)}
+    if size == told.size and root != told.root:
+        raise AnchorMismatch("the contract holds another root for this size", where=f"chain {pin.chain_id}")
+    if size != told.size:
+        return UNCHECKED, "anchor-moved-on" if size > told.size else "not-yet-anchored", facts | {"size": size}
+    if pin.is_dev:
+        return UNCHECKED, "dev-chain", facts
+    whole = told.size > run.records[-1].index
+    return (VERIFIED, "anchored", facts) if whole else (UNCHECKED, "anchored-in-part", facts)
 
 
 _STEPS = (_checkpoint, _witnesses, _clock, _statements, _signatures, _entries, _inclusion, _genesis, _keys, _label, _origin,

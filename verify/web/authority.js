@@ -5,9 +5,9 @@
  * Source: protocol.md section 2.
  */
 import {Refused, hex, need, refuse, unb64u, utf8} from "./bytes.js";
-import {canonicalUri, matchesPrefix, productOf} from "./gs1.js";
+import {canonicalUri, levelOf, matchesPrefix, productOf} from "./gs1.js";
 import {covers} from "./policy.js";
-import {CONTROL_KINDS, thumbprint, verifyBytes} from "./statement.js";
+import {CONTROL_KINDS, parseTime, thumbprint, verifyBytes} from "./statement.js";
 import {int, members} from "./strict.js";
 import {readEvent, subjectKeys, subjectUris} from "./subjects.js";
 
@@ -65,8 +65,8 @@ export class LogHistory {
       const from = "compromisedFrom" in subject ? int(subject.compromisedFrom) : Infinity;
       this.revoked.push({index, party: subject.id, key: subject.kid, from});
     }
-    if (kind === "LabelCommitment") this.committed.push({...record, lot: canonicalUri(subject.id)});
-    if (kind === "MasterData" && subject.allowedProducers?.length) this.takeOwner(record);
+    if (kind === "LabelCommitment") this.committed.push({...record, lot: subject.id});
+    if (kind === "MasterData" && Array.isArray(subject.allowedProducers)) this.takeOwner(record);
     for (const {uri, lot} of event?.commissioned ?? []) {
       for (const made of lot ? [uri, lot] : [uri]) {
         if (!this.made.has(made) && this.mayMint(record, made)) this.made.set(made, record);
@@ -74,11 +74,17 @@ export class LogHistory {
     }
   }
 
-  takeOwner({index, statement: {subject}, issuer, statement}) {
-    const product = canonicalUri(subject.id), grant = this.grantAt(issuer, statement.header.kid, index);
-    if (grant?.mint.some((prefix) => matchesPrefix(product, prefix))) {
-      this.owners.push({index, product, allowed: subject.allowedProducers.map(canonicalUri)});
+  /** Refuse a clear serial of a committed lot before sale: who reads the log could print the code. */
+  checkSerials({uris, index}) {
+    const products = uris.filter((uri) => levelOf(uri) === "item").map(productOf);
+    for (const lot of uris.filter((uri) => levelOf(uri) === "lot" && products.includes(productOf(uri)))) {
+      need(!this.commitments(lot, index).length, "serial-before-sale");
     }
+  }
+
+  takeOwner({index, statement: {header, subject}, issuer}) {
+    const {id: product, allowedProducers: allowed} = subject, grant = this.grantAt(issuer, header.kid, index);
+    if (grant?.mint.some((prefix) => matchesPrefix(product, prefix))) this.owners.push({index, product, allowed});
   }
 
   grants = (key, before) => this.given.filter((grant) => grant.key === key && grant.index < before);
@@ -131,8 +137,9 @@ const CONTROL_CHECKS = {
     const message = utf8(`originmark/possession/v1\n${history.origin}\n${party}\n${key}\n`);
     try {
       await verifyBytes(message, unb64u(subject.possession, 64), jwk);
-    } catch {
-      refuse("no-possession", SUBJECT + "/possession");
+    } catch (error) {
+      need(error.code === "no-ed25519", "no-possession", SUBJECT + "/possession");
+      throw error;
     }
     const earlier = history.grantsOf(party, index);
     need(earlier.every((grant) => grant.registrar === issuer), "other-registrar", "/issuer");
@@ -171,13 +178,11 @@ const CONTROL_CHECKS = {
     const {statement, issuer, index} = record;
     members(subject, {id: "string", log: "string", scope: "object", class: "string", reason: "object", instructions: "object"},
       {closes: "string"}, SUBJECT);
-    if (history.keyAt(issuer, statement.header.kid, index).roles.includes("authority")) return;
-    if ("closes" in subject) {
-      const target = history.logged(subject.closes, index);
-      need(target?.kind === "RecallNotice" && target.issuer === issuer, "not-recall-owner", "/issuer");
-    }
-    const named = scopeUris(subject);
-    need(named.length && named.every((uri) => history.mayMint(record, uri)), "not-recall-owner", "/issuer");
+    const named = scopeUris(subject), {roles} = history.keyAt(issuer, statement.header.kid, index);
+    const target = history.logged(subject.closes, index), isMine = !target || target.issuer === issuer;
+    need(!("closes" in subject) || target?.kind === "RecallNotice", "unknown-target", SUBJECT + "/closes");
+    const mayRecall = isMine && named.length && named.every((uri) => history.mayMint(record, uri));
+    need(roles.includes("authority") || mayRecall, "not-recall-owner", "/issuer");
   },
 };
 
@@ -191,5 +196,6 @@ function targetOf(history, index, subject) {
 /** Every lot, product and place that a recall names, canonical. */
 export function scopeUris({scope}) {
   members(scope, {}, {lots: "array", products: "array", places: "array", from: "string", until: "string"}, SUBJECT + "/scope");
+  for (const name of ["from", "until"]) if (name in scope) parseTime(scope[name], `${SUBJECT}/scope/${name}`);
   return ["lots", "products", "places"].flatMap((part) => scope[part] ?? []).map((uri) => canonicalUri(uri));
 }
