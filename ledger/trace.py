@@ -11,18 +11,18 @@ an event is its party's claim; a time of logging is ours; the hours between them
 Source: interface.md, GET /trace; protocol.md section 2, Edges.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from ledger.lineage import Lineage, lineage
 from ledger.models import EntryRow, EventObject, EventParty, EventRow, StatementRow
 from ledger.project import HUB
 from ledger.shown import Audience, read_records
-from ledger.units import ANY, MAX_DEPTH, Hop, Scope, Span, chunks, set_aside
+from ledger.units import ANY, MAX_DEPTH, Hop, Scope, chunks, set_aside
 from verify import gs1
 from verify.authority import History
 from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, Tracer
@@ -155,33 +155,28 @@ def _kind(uri: str) -> str:
 
 def event_indexes(session: Session, found: Lineage, reach: Reach, *, forward: bool) -> list[int]:
     """The events that name a self, or a unit while it was inside: by claimed time, at most `reach.limit` and one more."""
-    made = {hop.index for hop in found.hops}
     times: dict[int, int] = {}
-    for part in chunks(found.selves):
-        named = or_(EventObject.uri.in_(part), EventObject.lot.in_(part))
-        if not forward:
-            # What an ancestor was used for besides is somebody else's way back.
-            named = and_(named, or_(EventObject.role != "input", EventObject.index.in_(made)))
-        times |= _times(session, _about(named, reach))
-    for spans in chunks(found.spans, _SPANS):
-        times |= _times(session, _about(or_(*(_inside(span) for span in spans)), reach))
+    for named in naming(found, forward=forward):
+        wanted = select(EventRow.index, EventRow.event_time).join(EventObject, EventObject.index == EventRow.index)
+        wanted = wanted.where(named, EventRow.index < reach.before).distinct()
+        if reach.until_ms is not None:
+            wanted = wanted.where(EventRow.event_time <= reach.until_ms)
+        nearest = wanted.order_by(EventRow.event_time, EventRow.index).limit(reach.limit + 1)
+        times |= {index: at for index, at in session.execute(nearest)}
     return sorted(times, key=lambda index: (times[index], index))[: reach.limit + 1]
 
 
-def _times(session: Session, wanted: Select[int, int]) -> dict[int, int]:
-    return {index: at for index, at in session.execute(wanted)}
-
-
-def _about(named: ColumnElement[bool], reach: Reach) -> Select[int, int]:
-    wanted = select(EventRow.index, EventRow.event_time).join(EventObject, EventObject.index == EventRow.index)
-    wanted = wanted.where(named, EventRow.index < reach.before).distinct()
-    if reach.until_ms is not None:
-        wanted = wanted.where(EventRow.event_time <= reach.until_ms)
-    return wanted.order_by(EventRow.event_time, EventRow.index).limit(reach.limit + 1)
-
-
-def _inside(span: Span) -> ColumnElement[bool]:
-    return and_(EventObject.uri == span.unit, EventRow.event_time.between(span.since, span.until))
+def naming(found: Lineage, *, forward: bool) -> Iterator[ColumnElement[bool]]:
+    """Conditions on EventObject joined with EventRow that hold for the events of a lineage, in parts short enough for SQL."""
+    made = {hop.index for hop in found.hops}
+    for part in chunks(found.selves):
+        named = or_(EventObject.uri.in_(part), EventObject.lot.in_(part))
+        # Back, what an ancestor was used for besides is somebody else's way.
+        yield named if forward else and_(named, or_(EventObject.role != "input", EventObject.index.in_(made)))
+    for spans in chunks(found.spans, _SPANS):
+        yield or_(
+            *(and_(EventObject.uri == span.unit, EventRow.event_time.between(span.since, span.until)) for span in spans)
+        )
 
 
 def read_events(session: Session, indexes: Iterable[int], audience: Audience, *, before: int = ANY) -> tuple[Told, ...]:
