@@ -26,7 +26,8 @@ MAX_LINES = 10_000  # of one submission
 MAX_SUBMISSION = 33_554_432  # bytes
 MAX_ANSWER = 33_554_432  # bytes
 RETRY_S = 30  # where the log is busy and does not say for how long
-REFUSALS = frozenset((400, 403, 409, 413, 422))  # HTTP statuses that are about the statement, not about the server
+REFUSALS = frozenset((400, 401, 403, 409, 413, 422))  # HTTP statuses that are about the statement, not about the server
+EARLY = "event-in-future"  # code of the one refusal that only asks to wait
 PLAIN, WITHHOLDING = "application/vc+jwt", "application/vc+sd-jwt"
 
 
@@ -43,11 +44,12 @@ class Unreachable(LogError):
 
 
 class Busy(LogError):
-    """The log asks to come back later."""
+    """The log asks to come back later; `problem` says why, where it does."""
 
-    def __init__(self, message: str, *, retry_after: int) -> None:
+    def __init__(self, message: str, *, retry_after: int, problem: "Problem | None" = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.problem = problem
 
 
 class Unexpected(LogError):
@@ -123,7 +125,13 @@ class LogClient:
     def submit(self, statement: bytes) -> Result:
         """Submit one statement and wait for its receipt or refusal.  Raises LogError."""
         media = WITHHOLDING if b"~" in statement else PLAIN
-        answer = self._request("POST", "/statements", statement, media)
+        try:
+            answer = self._request("POST", "/statements", statement, media)
+        except Busy as busy:
+            # One status for two things: the log is busy, or this statement is early.
+            if busy.problem is None or busy.problem.code != EARLY:
+                raise
+            return Result("refused", problem=busy.problem)
         if answer.status in REFUSALS:
             return Result("refused", problem=Problem.of(_parsed(answer.body)))
         if answer.status not in (200, 201, 202):
@@ -194,7 +202,7 @@ class LogClient:
             raise Unreachable(f"{self.server}: {type(error).__name__} {error}".rstrip(), sent=True) from None
         if answer.status in (429, 503):
             seconds = int(answer.retry_after) if answer.retry_after.isdecimal() else RETRY_S
-            raise Busy(_explain(answer), retry_after=seconds)
+            raise Busy(_explain(answer), retry_after=seconds, problem=_problem(answer))
         return answer
 
 
@@ -242,8 +250,12 @@ def _text(data: bytes) -> str:
         raise Unexpected("not UTF-8") from None
 
 
-def _explain(answer: _Answer) -> str:
+def _problem(answer: _Answer) -> Problem | None:
     try:
-        return f"{answer.status} {Problem.of(_parsed(answer.body))}"
+        return Problem.of(_parsed(answer.body))
     except Unexpected:
-        return f"the server answered {answer.status}"
+        return None
+
+
+def _explain(answer: _Answer) -> str:
+    return f"the server answered {answer.status}: {_problem(answer) or 'nothing that explains it'}"

@@ -186,7 +186,8 @@ def _handler(log: FakeLog) -> type[BaseHTTPRequestHandler]:
                 return 200, "application/jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in rows)
             answer = log.admit(body)
             if answer.get("status") == "refused":
-                return 422, "application/problem+json", json.dumps(answer["problem"]).encode()
+                status = 503 if answer["problem"].get("code") == "event-in-future" else 422
+                return status, "application/problem+json", json.dumps(answer["problem"]).encode()
             if log.whole_receipts and "index" in answer:
                 answer |= log.receipt(answer["index"])
             return 201, "application/json", json.dumps(answer).encode()

@@ -56,10 +56,11 @@ def test_what_was_logged_comes_back_with_its_proof(log: FakeLog, client: LogClie
 
 def test_a_refusal_says_why_and_whether_to_come_back(log: FakeLog, client: LogClient) -> None:
     log.refuse = lambda _: {
-        "type": "https://x/problems/event-in-future", "title": "later", "detail": "in 3 h", "retry_after": 60
+        "code": "event-in-future", "title": "later", "detail": "in 3 h", "retry_after": 60
     }  # fmt: skip
-    problem = client.submit(statement(1)).problem
-    assert problem == Problem("event-in-future", "later", "in 3 h", "", 60)
+    assert client.submit(statement(1)).problem == Problem("event-in-future", "later", "in 3 h", "", 60)
+    log.refuse = lambda _: {"type": "https://x/problems/unknown-key", "title": "no grant", "where": "/kid"}
+    assert client.submit(statement(1)).problem == Problem("unknown-key", "no grant", "", "/kid", None)
 
 
 def test_a_busy_log_says_when_to_come_back(log: FakeLog, client: LogClient) -> None:
