@@ -36,7 +36,7 @@ def create_private(path: Path, data: bytes) -> None:
         os.link(temporary, path)
     finally:
         temporary.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read_private(path: Path) -> bytes:
@@ -51,7 +51,8 @@ def read_private(path: Path) -> bytes:
         return file.read(MAX_PRIVATE)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was created or renamed in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -8,10 +8,13 @@ Source: sqlite.org/pragma.html (synchronous, user_version).
 """
 
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from producers.private import sync_folder
 
 BUSY_S = 10.0  # two commands at once: one waits for the other's transaction
 # One tuple of statements per version.  A version that was ever used is never edited: another is appended.
@@ -71,7 +74,26 @@ class OutboxRefused(ValueError):
 def connect(path: Path) -> sqlite3.Connection:
     """Open or create the file and bring its tables up to date.  Raises OutboxRefused, OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # before SQLite would create it readable by others
+    if not path.exists():
+        _create(path)
+    return _open(path)
+
+
+def _create(path: Path) -> None:
+    # Made whole beside its place and then linked there: two first commands at once would otherwise meet while one of
+    # them switches to WAL, which SQLite does not let the other wait for.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite would let others read it
+    try:
+        _open(temporary).close()  # the last to close writes everything into the one file
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink()
+    sync_folder(path.parent)
+
+
+def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
