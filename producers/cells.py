@@ -1,0 +1,131 @@
+"""
+Cells of a spreadsheet, read as people fill them in, and refused with a sentence where that could mean two things.
+
+Source: GS1 General Specifications (GTIN-8, -12 and -13 in 14 digits); UN/ECE Recommendation 20 (units).
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
+
+from verify import gs1
+from verify.errors import Malformed
+
+# What farms write -> UN/CEFACT code.  The codes themselves are taken too.
+UNITS: Mapping[str, str] = {
+    "kg": "KGM", "公斤": "KGM", "千克": "KGM", "g": "GRM", "克": "GRM", "t": "TNE", "吨": "TNE",
+    "l": "LTR", "升": "LTR", "个": "H87", "件": "H87", "枚": "H87", "pcs": "H87",
+}  # fmt: skip
+_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%dT%H:%M")
+_OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)", re.ASCII)
+_GTIN_LENGTHS = (8, 12, 13, 14)
+
+
+def address(sheet: str, column: int, row: int) -> str:
+    """A cell's address: column from 0, row from 1, as `采收 Harvest!C5`; without a sheet's name for CSV."""
+    letters = ""
+    column += 1
+    while column:
+        column, at = divmod(column - 1, 26)
+        letters = chr(ord("A") + at) + letters
+    return f"{sheet}!{letters}{row}" if sheet else f"{letters}{row}"
+
+
+def text(value: object) -> str:
+    """A text; a whole number without the `.0` that a spreadsheet gives it."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def gtin(value: object) -> str:
+    """14 digits; zeros that a spreadsheet dropped from a number are put back, and the check digit must then be right."""
+    digits = text(value)
+    if not re.fullmatch("[0-9]{6,14}", digits):
+        raise ValueError("a GTIN has 8, 12, 13 or 14 digits / GTIN 应为 8、12、13 或 14 位数字")
+    if isinstance(value, str) and len(digits) not in _GTIN_LENGTHS:
+        raise ValueError(f"a GTIN has 8, 12, 13 or 14 digits, not {len(digits)} / GTIN 位数不对")
+    digits = digits.rjust(14, "0")
+    gs1.canonical_uri(f"{gs1.HOST}/01/{digits}")
+    return digits
+
+
+def lot(value: object) -> str:
+    """A lot code: up to 20 of GS1's 82 characters."""
+    found = text(value)
+    try:
+        gs1.lot_uri("0" * 14, found)
+    except Malformed:
+        raise ValueError(
+            "a lot code has up to 20 ASCII letters, digits and -./ / 批号最多 20 个字母、数字或 -./,不能用中文"
+        ) from None
+    return found
+
+
+def amount(value: object) -> Decimal:
+    """A number above 0 with a decimal point; no thousands separators, which would be read two ways."""
+    try:
+        found = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise ValueError("not a number / 不是数字") from None
+    if not found.is_finite() or found <= 0:
+        raise ValueError("must be above 0 / 必须大于 0")
+    return found.normalize() if isinstance(value, float) else found
+
+
+def unit(value: object) -> str:
+    """A UN/CEFACT code, or what farms write for one."""
+    found = text(value)
+    code = UNITS.get(found.lower(), found.upper())
+    if code not in UNITS.values():
+        raise ValueError(f"unknown unit; known are {', '.join(sorted(set(UNITS.values())))} / 未知单位")
+    return code
+
+
+def time(value: object) -> datetime:
+    """A local time, as the spreadsheet's own date or as text, to the minute or second."""
+    if isinstance(value, datetime):
+        # A spreadsheet keeps times as fractions of a day: 06:10 may come back as 06:09:59.9999995.
+        return (value + timedelta(milliseconds=500)).replace(microsecond=0)
+    if isinstance(value, date):
+        raise ValueError("a date without a time / 缺少时刻")
+    for form in _FORMATS:
+        try:
+            return datetime.strptime(text(value), form)
+        except ValueError:
+            continue
+    raise ValueError("a time like 2026-03-02 06:10 was expected / 时间格式如 2026-03-02 06:10")
+
+
+def offset(value: object) -> timezone:
+    """A UTC offset like +08:00."""
+    found = _OFFSET.fullmatch(text(value))
+    if found is None:
+        raise ValueError("an offset like +08:00 was expected / 时区格式如 +08:00")
+    span = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return timezone(-span if found[1] == "-" else span)
+
+
+def moment(local: object, zone: object) -> datetime:
+    """A local time and its offset together, as `time` and `offset` read them."""
+    if not isinstance(local, datetime) or not isinstance(zone, timezone):
+        raise ValueError("a time and its offset were expected / 需要时间和时区")
+    return local.replace(tzinfo=zone)
+
+
+def place(value: object) -> str:
+    """A place: a GLN of 13 digits, or any URI."""
+    return _gln("414", value)
+
+
+def party(value: object) -> str:
+    """A party: its GLN of 13 digits, or any URI."""
+    return _gln("417", value)
+
+
+def _gln(key: str, value: object) -> str:
+    found = text(value)
+    if isinstance(value, float):
+        found = found.rjust(13, "0")
+    return gs1.canonical_uri(f"{gs1.HOST}/{key}/{found}" if found.isascii() and found.isdecimal() else found)
