@@ -46,6 +46,11 @@ def write_key(path: Path, key: PrivateKey, passphrase: str | None = None) -> Non
     create_private(path, key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
 
 
+def needs_passphrase(path: Path) -> bool:
+    """Whether the key file is encrypted.  Raises NotPrivate, OSError."""
+    return b"ENCRYPTED" in read_private(path).partition(b"\n")[0]
+
+
 def read_key(path: Path, passphrase: str | None = None) -> PrivateKey:
     """Read a key file.  Raises NotPrivate, OSError, or KeyRefused for a wrong passphrase and for other kinds of key."""
     data = read_private(path)

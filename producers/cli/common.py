@@ -1,0 +1,152 @@
+"""
+What the commands share: options, the key, the outbox, the policy, and one way to send.
+
+Words for people go to stderr, results to stdout, so that a script can read them.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from producers.client import LogClient, LogError
+from producers.delivery import Delivery, deliver
+from producers.keys import needs_passphrase, read_key
+from producers.outbox import Outbox
+from verify import gs1
+from verify.errors import VerificationError
+from verify.policy import Policy
+from verify.statement import PrivateKey, jwk_of
+
+GOOD, BAD, USAGE, NOT_SENT = 0, 1, 2, 3
+
+Issuer = Annotated[str, typer.Option("--issuer", envvar="ORIGINMARK_ISSUER", help="Your party's URI / 本方标识")]
+MaybeIssuer = Annotated[str, typer.Option("--issuer", envvar="ORIGINMARK_ISSUER", help="Your party's URI / 本方标识")]
+KeyFile = Annotated[Path, typer.Option("--key", envvar="ORIGINMARK_KEY", help="Your key file / 密钥文件")]
+MaybeKeyFile = Annotated[Path | None, typer.Option("--key", envvar="ORIGINMARK_KEY", help="Your key file / 密钥文件")]
+OutboxFile = Annotated[Path, typer.Option("--outbox", envvar="ORIGINMARK_OUTBOX", help="Your outbox / 发件箱文件")]
+Server = Annotated[str | None, typer.Option("--server", envvar="ORIGINMARK_SERVER", help="The log's address / 服务器地址")]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", envvar="ORIGINMARK_POLICY", help="What you trust; kept in the outbox / 信任策略文件")
+]
+Passphrase = Annotated[str | None, typer.Option(envvar="ORIGINMARK_PASSPHRASE", hidden=True)]
+DEFAULT_OUTBOX = Path("outbox.db")
+
+
+def console() -> Console:
+    """Where people read."""
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """Tell a person."""
+    console().print(text, markup=False)
+
+
+def complain(text: str) -> None:
+    """Tell a person that something is wrong."""
+    console().print(text, style="red", markup=False)
+
+
+def now_ms() -> int:
+    """This machine's clock, ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def open_key(path: Path, passphrase: str | None) -> PrivateKey:
+    """Read the key; asks for its passphrase where it has one and none was given."""
+    if passphrase is None and needs_passphrase(path):
+        passphrase = typer.prompt("Passphrase / 口令", hide_input=True, err=True)
+    return read_key(path, passphrase if needs_passphrase(path) else None)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Progress]:
+    """A bar on a terminal, nothing elsewhere; task 0 is the one."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(), transient=True, disable=not console().is_terminal) as bar:
+        bar.add_task(what, total=total)
+        yield bar
+
+
+def believed(outbox: Outbox, client: LogClient | None, policy_file: Path | None) -> Policy | None:
+    """
+    The policy to believe by: the given file, which is kept; else the kept one; else, at first contact, the server's own.
+
+    None where there is neither file nor server and nothing was kept.  Raises Malformed, LogError, OSError.
+    """
+    if policy_file is not None:
+        text = policy_file.read_text("utf-8")
+    else:
+        text = outbox.seen.policy() or ""
+        if not text and client is None:
+            return None
+        if not text and client is not None:
+            text = client.policy()
+            say(
+                f"First contact: from now on this outbox believes the keys that {client.server} names itself; "
+                "give --policy to believe your own. / 首次连接:已采用服务器自己提供的信任策略"
+            )
+    policy = Policy.parse(text)
+    if text != outbox.seen.policy():
+        outbox.seen.pin(text)
+    return policy
+
+
+def origin_of(policy: Policy) -> str:
+    """The name of the log that a policy is about."""
+    return policy.logs[0].name
+
+
+def send(outbox: Outbox, server: str | None, policy_file: Path | None) -> int:
+    """Send what waits, say what became of it, and return the exit code."""
+    counts = outbox.counts()
+    waiting = counts["saved"] + counts["sent"]
+    if server is None:
+        if waiting:
+            say(f"{waiting} saved, not sent: no --server / {waiting} 条已保存,尚未上传")
+        return NOT_SENT if waiting else GOOD
+    with LogClient(server) as client, progress("上传 sending", waiting) as bar:
+        try:
+            policy = believed(outbox, client, policy_file)
+        except LogError as error:
+            complain(f"{waiting} saved, not sent / {waiting} 条已保存,尚未上传: {error}")
+            return NOT_SENT if waiting else GOOD
+        assert policy is not None
+        done = deliver(outbox, client, policy, now_ms=now_ms(), on_batch=lambda sent: bar.update(bar.task_ids[0], completed=sent))
+    return told(done)
+
+
+def told(done: Delivery) -> int:
+    """Say what a delivery came to; its exit code."""
+    say(
+        f"published / 已入账 {done.published}   duplicate / 重复 {done.duplicate}   "
+        f"refused / 被拒 {len(done.refused)}   waiting / 待上传 {done.waiting}"
+    )
+    for digest, problem in done.refused:
+        complain(f"refused / 被拒 {digest.hex()[:16]}…: {problem}")
+    if done.stopped is not None:
+        complain(f"stopped / 中断: {done.stopped}")
+    if done.refused or isinstance(done.stopped, VerificationError):
+        return BAD
+    return NOT_SENT if done.waiting else GOOD
+
+
+def save_and_send(
+    statements: Sequence[bytes], key: PrivateKey, outbox_file: Path, server: str | None, policy_file: Path | None
+) -> int:
+    """Save signed statements in the outbox, then send what waits; the exit code."""
+    with Outbox.open(outbox_file) as outbox:
+        added = outbox.add(statements, now_ms=now_ms(), jwk=jwk_of(key.public_key()))
+        say(f"signed and saved / 已签名保存 {added.stored}   saved before / 此前已有 {added.duplicate}")
+        return send(outbox, server, policy_file)
+
+
+def canonical(text: str, key: str) -> str:
+    """A URI; 13 digits stand for a GLN under the AI `key` (414 place, 417 party).  Raises Malformed."""
+    return gs1.canonical_uri(f"{gs1.HOST}/{key}/{text}" if text.isascii() and text.isdecimal() else text)

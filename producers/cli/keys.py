@@ -1,0 +1,78 @@
+"""`keygen` and `enroll`: a key, and the request by which a registrar is asked to grant it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from producers.cli.common import GOOD, Issuer, KeyFile, Passphrase, PolicyFile, Server, canonical, open_key, origin_of, say
+from producers.client import LogClient
+from producers.keys import Algorithm, enrol, generate_key, write_key
+from verify.checkpoint import Checkpoint
+from verify.note import parse_note
+from verify.policy import Policy
+from verify.statement import jwk_of, thumbprint
+
+
+def keygen(
+    key: KeyFile,
+    algorithm: Annotated[str, typer.Option(help="ES256 (phones, farms) or EdDSA (machines)")] = "ES256",
+    encrypt: Annotated[bool, typer.Option("--encrypt", help="Ask for a passphrase / 设置口令")] = False,
+    passphrase: Passphrase = None,
+) -> int:
+    """Make a key; a file that exists is never overwritten. 生成密钥"""
+    names: dict[str, Algorithm] = {"ES256": "ES256", "EdDSA": "EdDSA"}
+    if algorithm not in names:
+        raise typer.BadParameter("ES256 or EdDSA", param_hint="--algorithm")
+    if encrypt and passphrase is None:
+        passphrase = typer.prompt("Passphrase / 口令", hide_input=True, confirmation_prompt=True, err=True)
+    made = generate_key(names[algorithm])
+    write_key(key, made, passphrase)
+    typer.echo(thumbprint(jwk_of(made.public_key())))
+    say(f"{key}: keep a copy where only you can reach it / 请妥善备份,丢失后无法找回")
+    return GOOD
+
+
+def enroll(
+    key: KeyFile,
+    issuer: Issuer,
+    role: Annotated[list[str], typer.Option(help="producer, warehouse, retailer ...; repeatable")],
+    name_en: Annotated[str, typer.Option(help="Your name in English")] = "",
+    name_zh: Annotated[str, typer.Option(help="您的名称")] = "",
+    mint: Annotated[list[str] | None, typer.Option(help="URI prefix you name lots under; repeatable")] = None,
+    origin: Annotated[str, typer.Option(help="The log's name; else from --policy, else asked of --server")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write the request here; else to stdout")] = None,
+    server: Server = None,
+    policy: PolicyFile = None,
+    passphrase: Passphrase = None,
+) -> int:
+    """Print the request that a registrar checks and grants (`originmark party grant`). 申请登记密钥"""
+    if not name_en and not name_zh:
+        raise typer.BadParameter("give --name-en or --name-zh / 请填写名称", param_hint="--name-zh")
+    name = {tag: text for tag, text in (("en", name_en), ("zh", name_zh)) if text}
+    request = enrol(
+        open_key(key, passphrase), origin=origin or _origin(server, policy), party=canonical(issuer, "417"), name=name,
+        roles=role, mint=[prefix.strip() for prefix in mint or []],
+    )  # fmt: skip
+    text = json.dumps(request.to_json(), ensure_ascii=False, indent=1) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    say(
+        f"Send this to your registrar, and tell them this thumbprint by another way / 请发给登记机构,并另行告知指纹: "
+        f"{thumbprint(request.jwk)}"
+    )
+    return GOOD
+
+
+def _origin(server: str | None, policy: Path | None) -> str:
+    if policy is not None:
+        return origin_of(Policy.parse(policy.read_text("utf-8")))
+    if server is None:
+        raise typer.BadParameter("give --origin, --policy or --server", param_hint="--origin")
+    with LogClient(server) as client:
+        # Unsigned as far as we know: a wrong name makes a request that the right log refuses, and nothing worse.
+        return Checkpoint.parse(parse_note(client.checkpoint()).text).origin

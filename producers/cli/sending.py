@@ -1,0 +1,98 @@
+"""`submit` and `status`: sending what waits, and how things stand."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from producers.cli import common
+from producers.cli.common import BAD, DEFAULT_OUTBOX, NOT_SENT, MaybeIssuer, OutboxFile, PolicyFile, Server
+from producers.client import LogClient, LogError
+from producers.follow import Watch, follow
+from producers.outbox import STATES, Outbox
+from producers.status import Status, status
+from verify.anchor import read_head
+from verify.errors import VerificationError
+from verify.policy import Policy
+
+WORDS = {
+    "saved": "已保存,未上传", "sent": "已上传,待回执", "published": "已入账(仅运营方见过)", "witnessed": "第三方已见证",
+    "covered": "链上已锚定", "refused": "被拒绝",
+}  # fmt: skip
+
+
+def submit(
+    outbox: OutboxFile = DEFAULT_OUTBOX,
+    server: Server = None,
+    policy: PolicyFile = None,
+    again: Annotated[bool, typer.Option("--again", help="Also what was refused before / 重发被拒的记录")] = False,
+) -> int:
+    """Send what waits in the outbox. Sending again is always safe. 上传待发记录"""
+    with Outbox.open(outbox) as box:
+        if again:
+            common.say(f"{box.retry_refused(now_ms=common.now_ms())} to be tried again / 重新上传")
+        return common.send(box, server, policy)
+
+
+def show_status(
+    outbox: OutboxFile = DEFAULT_OUTBOX,
+    issuer: MaybeIssuer = "",
+    server: Server = None,
+    policy: PolicyFile = None,
+    rpc: Annotated[list[str] | None, typer.Option(help="A JSON-RPC address of your choice, to read anchors; repeatable")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody / 不联网")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> int:
+    """Follow the log, then say how every record stands, and what needs you. 查看状态与告警"""
+    unchecked: list[str] = []
+    parties = [common.canonical(issuer, "417")] if issuer else []
+    with Outbox.open(outbox) as box:
+        if offline or server is None:
+            believed = common.believed(box, None, policy)
+            unchecked.append("the log was not asked / 未联网核对")
+        else:
+            with LogClient(server) as client:
+                believed = _follow(box, client, policy, rpc or [], parties, unchecked)
+        found = status(box, believed, now_ms=common.now_ms())
+    _show(found, unchecked, as_json)
+    if found.exit_code == BAD:
+        return BAD
+    return NOT_SENT if unchecked and not offline else found.exit_code
+
+
+def _follow(
+    box: Outbox, client: LogClient, policy_file: common.PolicyFile, rpc: list[str], parties: list[str], unchecked: list[str]
+) -> Policy | None:
+    policy: Policy | None = None
+    try:
+        policy = common.believed(box, client, policy_file)
+        assert policy is not None
+        watch = Watch(box, client, policy, now_ms=common.now_ms())
+        with common.progress("跟踪 following", 0) as bar:
+            heads = (lambda pin: read_head(pin, rpc)) if rpc else None
+            done = follow(
+                watch, heads=heads, parties=parties,
+                on_read=lambda read, size: bar.update(bar.task_ids[0], completed=read, total=size),
+            )  # fmt: skip
+        unchecked += done.unchecked
+    except (LogError, VerificationError) as error:
+        unchecked.append(f"{client.server}: {error}")
+    return policy
+
+
+def _show(found: Status, unchecked: list[str], as_json: bool) -> None:
+    if as_json:
+        body = {"counts": found.counts, "alarms": [asdict(alarm) for alarm in found.alarms], "unchecked": unchecked}
+        typer.echo(json.dumps(body, ensure_ascii=False))
+        return
+    table = Table("state", "状态", "records 条数")
+    for state in STATES:
+        table.add_row(state, WORDS[state], str(found.counts[state]))
+    Console().print(table)
+    for text in unchecked:
+        common.say(f"? could not be checked / 暂无法核对: {text}")
+    for alarm in found.alarms:
+        common.complain(f"! {alarm.code}: {alarm.about}: {alarm.detail}")
