@@ -1,0 +1,86 @@
+"""
+Receipts: what a submitter keeps, checkable offline for ever.
+
+A tlog-proof: index, inclusion proof and the published checkpoint with every signature it has now.  Always made from what is
+stored and never from what was sent; witnesses and anchors that come later are in a receipt asked for later.
+
+Source: c2sp.org/tlog-proof; Sunlight v0.8.1 and tesseract#884 for why the stored leaf decides.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ledger.db import chunks
+from ledger.models import EntryRow, Published
+from ledger.tiles import TileStore
+from verify.checkpoint import Checkpoint
+from verify.entry import Entry
+from verify.merkle import Reader, leaf_hash, prove_inclusion, verify_inclusion
+from verify.note import parse_note
+from verify.proof import TlogProof
+
+
+class Unknown(LookupError):
+    """This log has published no statement of that digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The place of one statement in the published log."""
+
+    index: int
+    digest: bytes
+    time_ms: int
+    """Sequencing time."""
+    proof: TlogProof
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer of POST /statements."""
+        time = datetime.fromtimestamp(self.time_ms // 1000, UTC).replace(microsecond=self.time_ms % 1000 * 1000)
+        return {
+            "index": self.index, "digest": self.digest.hex(), "time": time.isoformat(timespec="milliseconds"),
+            "proof": self.proof.format(), "checkpoint": self.proof.checkpoint,
+        }  # fmt: skip
+
+
+def receipt(session: Session, store: TileStore, digest: bytes) -> Receipt:
+    """The receipt of one statement.  Raises Unknown; Fatal where tiles are lost; NotIncluded where they are damaged."""
+    (found,) = receipts(session, store, [digest])
+    return found
+
+
+def receipts(session: Session, store: TileStore, digests: Iterable[bytes]) -> list[Receipt]:
+    """Receipts in the order of `digests`, all against one checkpoint, reading each tile once.  Raises as `receipt`."""
+    wanted = list(digests)
+    body = session.scalar(select(Published.body))
+    if body is None:
+        raise Unknown("nothing is published yet")
+    checkpoint = Checkpoint.parse(parse_note(body).text)
+    entries = _entries(session, wanted, checkpoint.size)
+    reader = store.reader(checkpoint.size)
+    return [_receipt(entries, digest, checkpoint, body, reader) for digest in wanted]
+
+
+def _entries(session: Session, digests: list[bytes], size: int) -> dict[bytes, tuple[int, bytes]]:
+    found: dict[bytes, tuple[int, bytes]] = {}
+    for part in chunks(digests):
+        rows = select(EntryRow.digest, EntryRow.index, EntryRow.entry).where(EntryRow.digest.in_(part), EntryRow.index < size)
+        found |= {digest: (index, entry) for digest, index, entry in session.execute(rows)}
+    return found
+
+
+def _receipt(
+    entries: dict[bytes, tuple[int, bytes]], digest: bytes, checkpoint: Checkpoint, body: str, reader: Reader
+) -> Receipt:
+    if digest not in entries:
+        raise Unknown(f"this log has published no statement {digest.hex()}")
+    index, entry = entries[digest]
+    path = prove_inclusion(reader, index, checkpoint.size)
+    # By the reader's own code, before it is handed out: a damaged tile must not become a receipt that fails years later.
+    verify_inclusion(leaf_hash(entry), index=index, size=checkpoint.size, proof=path, root=checkpoint.root)
+    return Receipt(index, digest, Entry.decode(entry).time_ms, TlogProof(index, tuple(path), body))
