@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from producers.cli.common import GOOD, Issuer, KeyFile, Passphrase, PolicyFile, Server, canonical, open_key, origin_of, say
+from producers.cli.common import (
+    GOOD,
+    Issuer,
+    KeyFile,
+    MaybeKeyFile,
+    Passphrase,
+    PolicyFile,
+    Server,
+    canonical,
+    open_key,
+    origin_of,
+    say,
+)
 from producers.client import LogClient
 from producers.keys import Algorithm, enrol, generate_key, write_key
 from verify.checkpoint import Checkpoint
@@ -16,21 +28,25 @@ from verify.statement import jwk_of, thumbprint
 
 
 def keygen(
-    key: KeyFile,
+    file: Annotated[Path | None, typer.Argument(help="To be written; or --key / 密钥文件")] = None,
+    key: MaybeKeyFile = None,
     algorithm: Annotated[str, typer.Option(help="ES256 (phones, farms) or EdDSA (machines)")] = "ES256",
     encrypt: Annotated[bool, typer.Option("--encrypt", help="Ask for a passphrase / 设置口令")] = False,
     passphrase: Passphrase = None,
 ) -> int:
     """Make a key; a file that exists is never overwritten. 生成密钥"""
+    path = file or key
+    if path is None:
+        raise typer.BadParameter("where to write the key / 请指定密钥文件", param_hint="FILE")
     names: dict[str, Algorithm] = {"ES256": "ES256", "EdDSA": "EdDSA"}
     if algorithm not in names:
         raise typer.BadParameter("ES256 or EdDSA", param_hint="--algorithm")
     if encrypt and passphrase is None:
         passphrase = typer.prompt("Passphrase / 口令", hide_input=True, confirmation_prompt=True, err=True)
     made = generate_key(names[algorithm])
-    write_key(key, made, passphrase)
+    write_key(path, made, passphrase)
     typer.echo(thumbprint(jwk_of(made.public_key())))
-    say(f"{key}: keep a copy where only you can reach it / 请妥善备份,丢失后无法找回")
+    say(f"{path}: keep a copy where only you can reach it / 请妥善备份,丢失后无法找回")
     return GOOD
 
 

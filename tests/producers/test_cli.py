@@ -61,12 +61,13 @@ class TestKeys:
         assert run("keygen", "--key", "farm.pem") == GOOD
         printed = capsys.readouterr().out.strip()
         assert printed == thumbprint(jwk_of(read_key(home / "farm.pem").public_key()))
-        assert run("keygen", "--key", "farm.pem") == USAGE
+        assert run("keygen", "farm.pem") == USAGE
         assert "exists" in capsys.readouterr().err
 
     def test_a_key_with_a_passphrase_signs_with_it_only(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ORIGINMARK_PASSPHRASE", "three ripe tomatoes")
         assert run("keygen", "--key", "farm.pem", "--algorithm", "EdDSA", "--encrypt") == GOOD
+        assert run("keygen") == USAGE
         ask = ["enroll", "--key", "farm.pem", "--issuer", FARM, "--role", "producer", "--name-zh", "李", "--origin", ORIGIN]
         assert run(*ask) == GOOD
         monkeypatch.setenv("ORIGINMARK_PASSPHRASE", "three rotten tomatoes")
