@@ -1,0 +1,62 @@
+"""
+The application: routers, the edge of every request, and what runs beside it while it lives.
+
+`create_app` only puts things together; databases, keys and threads are opened when the server starts (running.py) and
+closed when it has drained.
+
+Source: architecture, "The life of a batch".
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import resources
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from api import anchors, codes, labels, log, ops, pages, problems, recalls, regulator, reports, resolver, statements, trace
+from api.devroute import devchain_router
+from api.headers import SecurityHeaders
+from api.measure import Measure
+from api.running import Local, running
+from ledger.settings import Settings
+
+ROUTERS = (statements, log, anchors, trace, recalls, reports, labels, codes, ops, pages, regulator, resolver)
+
+
+def create_app(settings: Settings, local: Local | None = None) -> FastAPI:
+    """
+    Build the service for `settings`.  `local` adds what a demo or a test runs in this process: witnesses, a chain.
+
+    Nothing is opened before the server starts the application's lifespan.
+    """
+    local = local or Local()
+    app = FastAPI(
+        title="Originmark", version="0.1.0", lifespan=_lifespan(settings, local), docs_url=None, redoc_url=None,
+        openapi_url="/openapi.json",
+    )  # fmt: skip
+    app.state.base_url = settings.base_url
+    problems.install(app)
+    for area in ROUTERS:
+        app.include_router(area.router)
+    if local.devchain is not None:
+        app.include_router(devchain_router(local.devchain.rpc))
+    app.mount("/static", StaticFiles(directory=_static()), name="static")
+    app.add_middleware(Measure)
+    app.add_middleware(SecurityHeaders, https=settings.base_url.startswith("https://"))
+    return app
+
+
+def _lifespan(settings: Settings, local: Local) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(settings, local) as service:
+            app.state.service = service
+            yield
+
+    return lifespan
+
+
+def _static() -> Path:
+    return Path(str(resources.files("api").joinpath("static")))

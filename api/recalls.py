@@ -1,0 +1,72 @@
+"""
+GET /recalls and /recalls/{digest}: open recalls, and how far one reaches.
+
+Open to everybody: a recall is meant to be found.  Who has what left is told without the disclosures that parties keep.
+
+Source: interface.md.
+"""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from api.accept import wants_html
+from api.deps import Lang, Reading, Serving
+from api.language import pick_name
+from api.problems import HttpProblem
+from api.subjects import names_for
+from ledger.pooling import published_size
+from ledger.recalls import Recall, find_recall, open_recalls, reach_of
+
+HEADERS = {"cache-control": "no-cache", "vary": "accept"}
+PUBLIC = {"access-control-allow-origin": "*"}
+
+router = APIRouter(tags=["recalls"])
+
+
+@router.get("/recalls")
+def recalls(request: Request, service: Serving, session: Reading, lang: Lang) -> Response:
+    """Every recall that nobody closed, newest first."""
+    found = open_recalls(session, published_size(session))
+    if not wants_html(request):
+        return JSONResponse({"recalls": [as_json(one) for one in found]}, headers=HEADERS | PUBLIC)
+    return service.views.page(request, "recalls.html", here="recalls", recalls=found, names=_names(session, found, lang))
+
+
+@router.get("/recalls/{digest}")
+def recall(digest: str, request: Request, service: Serving, session: Reading, lang: Lang) -> Response:
+    """One recall: its notice, and the lots, items, units and places that it reaches."""
+    size = published_size(session)
+    try:
+        found = find_recall(session, bytes.fromhex(digest), size)
+    except ValueError:
+        found = None
+    if found is None:
+        raise HttpProblem("not-found", "no recall of this digest was published")
+    reach = reach_of(session, found, before=size)
+    if not wants_html(request):
+        return JSONResponse(as_json(found) | {"reach": reach.to_json()}, headers=HEADERS | PUBLIC)
+    names = names_for(session, {found.issuer, *reach.lots, *reach.parties, *(stop.place for stop in reach.stops)}, lang)
+    facts = {"recall": found, "reach": reach, "names": names}
+    return service.views.page(request, "recall.html", here="recalls", **facts)
+
+
+def as_json(recall: Recall) -> dict[str, Any]:
+    """A recall for programs; a window that is open at an end leaves that end out."""
+    return {
+        "index": recall.index, "digest": recall.digest, "issuer": recall.issuer, "class": recall.class_,
+        "scope": {"lots": recall.lots, "products": recall.products, "places": recall.places},
+        "reason": dict(recall.reason), "instructions": dict(recall.instructions), "closed_by": recall.closed_by,
+    }  # fmt: skip
+
+
+def _names(session: Session, found: list[Recall], lang: str) -> dict[str, str]:
+    named = {uri for one in found for uri in (one.issuer, *one.lots, *one.products, *one.places)}
+    return names_for(session, named, lang)
+
+
+def words_of(recall: Recall, lang: str) -> tuple[str, str]:
+    """Reason and instructions in the reader's language."""
+    return pick_name(dict(recall.reason), lang), pick_name(dict(recall.instructions), lang)

@@ -1,0 +1,114 @@
+"""
+What lives while the service runs: database, tiles, keys; the sequencer's and the anchors' threads, the watcher's task.
+
+Opened in this order and closed in the other: the server first finishes the requests that wait for the sequencer, then the
+sequencer stops, then the database is closed.  On SQLite a second process is refused; on PostgreSQL it serves, and takes over
+sequencing when the first one is gone.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from prometheus_client import CollectorRegistry, Histogram
+
+from api.deps import Service
+from api.ops import register
+from api.views import Views
+from api.watcher import Watcher, first_open
+from ledger.anchoring import anchor_worker
+from ledger.db import Busy, Database, sequencer_lock
+from ledger.keys import Keys, load_keys
+from ledger.running import database_of, sequencer_of, store_of
+from ledger.sequencer import Sequencer
+from ledger.settings import Settings
+from ledger.tallies import Tallies
+from producers.epcis.validate import EventValidator
+
+log = structlog.get_logger()
+
+TAKE_OVER_S = 5.0  # between two tries to become the sequencer
+
+
+class Chain(Protocol):
+    """A chain in this process (devchain.py)."""
+
+    provider: Any
+
+    def rpc(self, body: bytes) -> bytes:
+        """Answer one JSON-RPC request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What a demo runs in this process beside the service."""
+
+    devchain: Chain | None = None
+    is_demo: bool = False
+
+
+@asynccontextmanager
+async def running(settings: Settings, local: Local) -> AsyncIterator[Service]:
+    """The service, started.  Raises Busy where another process has this SQLite store, FileNotFoundError before `init`."""
+    with ExitStack() as stack:
+        database = database_of(settings)
+        stack.callback(database.close)
+        keys = load_keys(settings.keys, settings.origin)
+        sequencer = sequencer_of(settings, database, keys)
+        service = _service(settings, local, database, keys, sequencer)
+        stop = threading.Event()
+        if database.is_sqlite:
+            stack.enter_context(sequencer_lock(database, settings.data))
+        stack.enter_context(_thread("sequencer", stop, partial(_sequence, settings, database, sequencer, stop)))
+        stack.enter_context(_thread("anchors", stop, partial(anchor_worker, settings, service, local, stop)))
+        watching = asyncio.create_task(service.watcher.run())
+        try:
+            yield service
+        finally:
+            watching.cancel()
+            stop.set()
+
+
+def _service(settings: Settings, local: Local, database: Database, keys: Keys, sequencer: Sequencer) -> Service:
+    registry = CollectorRegistry()
+    seconds = Histogram("originmark_http_seconds", "Requests by route", ("method", "route", "status"), registry=registry)
+    service = Service(
+        settings=settings, database=database, store=store_of(settings), validator=EventValidator.build(),
+        recent=sequencer.recent, tallies=Tallies(), watcher=Watcher(partial(first_open, database.reading)),
+        views=Views.load(origin=settings.origin, banner=local.is_demo), log_signer=keys.log, clock_key=keys.clock.vkey,
+        registry=registry, seconds=seconds, limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,
+    )  # fmt: skip
+    register(registry, service)
+    return service
+
+
+@contextmanager
+def _thread(name: str, stop: threading.Event, work: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=work, name=name)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _sequence(settings: Settings, database: Database, sequencer: Sequencer, stop: threading.Event) -> None:
+    interval_s = settings.sequence_interval_ms / 1000
+    if database.is_sqlite:
+        sequencer.run(stop, interval_s)  # the lock is held for the whole process
+        return
+    while not stop.is_set():
+        try:
+            with sequencer_lock(database, settings.data):
+                log.info("sequencer.started")
+                sequencer.run(stop, interval_s)
+        except Busy:
+            stop.wait(TAKE_OVER_S)

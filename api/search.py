@@ -1,0 +1,86 @@
+"""
+The regulator's search box: takes whatever somebody has in hand.
+
+A whole link, a path, an EPC URN, the digits of a GTIN, GLN or SSCC, a lot code, a digest, part of a name.  What cannot be
+anything finds nothing; the answer never guesses one meaning where two are possible.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.subjects import names_for
+from ledger.models import EventObject, GrantRow, MasterRow, StatementRow, SubjectKey
+from verify import gs1
+from verify.errors import Malformed
+
+MAX_FOUND = 50
+_AIS = {8: ("01",), 12: ("01",), 13: ("01", "414", "417"), 14: ("01",), 18: ("00",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One subject that may be meant; or a statement, where `digest` is not empty."""
+
+    uri: str
+    name: str
+    level: str
+    digest: str = ""
+
+
+def search(session: Session, text: str, lang: str, size: int) -> list[Found]:
+    """Subjects and statements that `text` may mean, among entries below `size`; at most 50."""
+    digests = list(_statements(session, text, size))
+    named = [uri for uri in dict.fromkeys(_identifiers(text)) if _is_known(session, uri, size)]
+    uris = list(dict.fromkeys([*named, *_lots(session, text), *_names(session, text)]))[:MAX_FOUND]
+    names = names_for(session, uris, lang)
+    return [*digests, *(Found(uri, names.get(uri, ""), gs1.level(uri)) for uri in uris)]
+
+
+def _identifiers(text: str) -> Iterator[str]:
+    digits = text.replace(" ", "")
+    tries = [f"{gs1.HOST}/{ai}/{digits.rjust(14, '0') if ai == '01' else digits}" for ai in _AIS.get(len(digits), ())]
+    for one in (text, f"{gs1.HOST}/{text.lstrip('/')}", *(tries if digits.isdecimal() else ())):
+        try:
+            yield from gs1.subjects_of_uri(one)
+        except Malformed:
+            continue
+
+
+def _is_known(session: Session, uri: str, size: int) -> bool:
+    key = sha256(uri.encode()).digest()
+    entry = session.scalar(select(SubjectKey.index).where(SubjectKey.key == key, SubjectKey.index < size).limit(1))
+    # A product is often named by its lots alone.
+    return entry is not None or session.scalar(select(EventObject.id).where(EventObject.product == uri).limit(1)) is not None
+
+
+def _lots(session: Session, text: str) -> Iterable[str]:
+    try:
+        lot = gs1.lot_uri("09520000000004", text).rpartition("/")[2]
+    except Malformed:
+        return []
+    wanted = select(EventObject.uri).where(EventObject.uri.endswith(f"/10/{lot}", autoescape=True))
+    return session.scalars(wanted.distinct().limit(MAX_FOUND)).all()
+
+
+def _names(session: Session, text: str) -> Iterator[str]:
+    if len(text) < 2:
+        return
+    for row in session.scalars(select(GrantRow).order_by(GrantRow.index)):
+        if any(text.lower() in str(name).lower() for name in row.name.values()):
+            yield row.party
+    for told in session.scalars(select(MasterRow).order_by(MasterRow.index)):
+        names = told.body.get("name")
+        if isinstance(names, dict) and any(text.lower() in str(name).lower() for name in names.values()):
+            yield told.uri
+
+
+def _statements(session: Session, text: str, size: int) -> Iterator[Found]:
+    if len(text) != 64 or not set(text.lower()) <= set("0123456789abcdef"):
+        return
+    row = session.scalar(select(StatementRow).where(StatementRow.digest == bytes.fromhex(text), StatementRow.index < size))
+    if row is not None:
+        yield Found(f"/statements/{text.lower()}", row.kind, "statement", text.lower())

@@ -1,0 +1,76 @@
+"""
+GET /trace/back and /trace/forward: where something came from, where it went.
+
+JSON for programs; for browsers the same as a picture and a table.  The public sees what parties marked public; a signed-in
+regulator sees every disclosure, and the look is recorded.
+
+Source: interface.md.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from api.accept import wants_html
+from api.access import Viewing
+from api.deps import Lang, Reading, Service, Serving
+from api.drawing import draw
+from api.problems import HttpProblem
+from api.subjects import names_for
+from ledger.lineage import MAX_DEPTH
+from ledger.pooling import published_size
+from ledger.registry import SqlHistory
+from ledger.trace import MAX_EVENTS, Graph, Reach, judge, rows, trace_back, trace_forward
+from verify.errors import Malformed
+from verify.statement import parse_time
+
+router = APIRouter(prefix="/trace", tags=["trace"])
+Id = Annotated[str, Query(alias="id", max_length=1024)]
+Depth = Annotated[int, Query(ge=1, le=MAX_DEPTH)]
+Limit = Annotated[int, Query(ge=1, le=MAX_EVENTS)]
+
+
+@router.get("/{direction}")
+def trace(
+    direction: str, uri: Id, request: Request, service: Serving, session: Reading, viewer: Viewing, lang: Lang,
+    depth: Depth = MAX_DEPTH, until: str | None = None, limit: Limit = MAX_EVENTS,
+) -> Response:  # fmt: skip
+    """The graph of one object; `until` is a time (RFC 3339)."""
+    if direction not in ("back", "forward"):
+        raise HttpProblem("not-found", "trace back, or trace forward")
+    reach = Reach(depth, _until_ms(until), limit, published_size(session), viewer.audience)
+    viewer.record(service, f"trace {direction}", uri)
+    graph, states = read_graph(session, service, uri, reach, forward=direction == "forward")
+    headers = {"cache-control": "no-store", "vary": "accept, cookie"}
+    if not wants_html(request):
+        return JSONResponse(graph.to_json() | {"states": states}, headers=headers | {"access-control-allow-origin": "*"})
+    return service.views.page(request, "trace.html", graph=graph, **table(session, graph, states, lang))
+
+
+def read_graph(session: Session, service: Service, uri: str, reach: Reach, *, forward: bool) -> tuple[Graph, dict[int, str]]:
+    """The graph, and what both sides confirmed in it by event index.  Raises HttpProblem."""
+    try:
+        graph = (trace_forward if forward else trace_back)(session, uri, reach)
+    except Malformed as error:
+        raise HttpProblem("bad-identifier", error.message, where="id") from None
+    return graph, judge(session, graph, SqlHistory(session, service.settings.origin), reach.audience)
+
+
+def table(session: Session, graph: Graph, states: Mapping[int, str], lang: str) -> dict[str, Any]:
+    """What the templates show of a graph: rows, a drawing, and the names of parties, places and products."""
+    told = rows(graph, states)
+    uris = {*(row.who for row in told), *(row.where for row in told), *(node.id for node in graph.nodes)}
+    names = names_for(session, uris, lang)
+    return {"rows": told, "names": names, "drawing": draw(graph, lambda uri: names.get(uri, uri))}
+
+
+def _until_ms(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return int(parse_time(text.replace(" ", "+"), "until").timestamp() * 1000)
+    except Malformed as error:
+        raise HttpProblem("bad-parameter", error.message, where="until") from None

@@ -1,0 +1,74 @@
+"""
+Rendering: one Jinja environment per application, autoescaping, and what every page needs.
+
+Templates hold no rule and no word: words come from messages/, times are printed here.
+
+Source: Jinja2, autoescaping; WCAG 2.2 (3.1.1 language of page).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import URL
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from api.headers import PAGE_CSP
+from api.language import TAGS, Catalog, pick_language, pick_name
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Draws templates; `banner` says on every page that this is a demo."""
+
+    environment: Environment
+    catalog: Catalog
+    origin: str
+    banner: bool
+
+    @classmethod
+    def load(cls, *, origin: str, banner: bool) -> "Views":
+        """Read the catalog and prepare the environment; templates are compiled when first used."""
+        environment = Environment(loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+        return cls(environment, Catalog.load(), origin, banner)
+
+    def page(self, request: Request, template: str, *, status: int = 200, here: str = "", **facts: Any) -> HTMLResponse:
+        """Render a page in the reader's language; never stored, since most of them are about to change."""
+        lang = pick_language(request)
+        body = self.environment.get_template(template).render(**self._common(request, lang), here=here, **facts)
+        headers = {
+            "content-language": TAGS[lang],
+            "content-security-policy": PAGE_CSP,
+            "cache-control": "no-store",
+            "vary": "accept, accept-language, cookie",
+        }
+        return HTMLResponse(body, status, headers)
+
+    def _common(self, request: Request, lang: str) -> Mapping[str, Any]:
+        other = "en" if lang == "zh" else "zh"
+        return {
+            "lang": lang,
+            "tag": TAGS[lang],
+            "other_tag": TAGS[other],
+            "other_url": _relative(request.url.include_query_params(lang=other)),
+            "banner": self.banner,
+            "origin": self.origin,
+            "t": lambda key, **facts: self.catalog.text(lang, key, **facts),
+            "name": lambda names: pick_name(names, lang),
+            "kind": lambda kind: self.catalog.tables[lang].get(f"kind.{kind}", kind),
+            "step": lambda word: self.catalog.tables[lang].get(f"step.{word}", str(word or "").replace("_", " ")),
+            "when": shown_ms,
+        }
+
+
+def shown_ms(time_ms: int | None) -> str:
+    """A log's time, ms since 1970, in UTC to the second."""
+    return "–" if time_ms is None else datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _relative(url: URL) -> str:
+    # Path and query alone: a Host header must not decide where a link leads.
+    return f"{url.path}?{url.query}"

@@ -1,0 +1,75 @@
+"""
+Waiting for the sequencer without holding a thread or a session.
+
+A submitter's request waits for its last row of the pool.  The sequencer judges in the pool's order and finishes rows only
+once they are published, so one number answers every waiter at once: the lowest row that is not finished.  One query per
+tick and process, and none while nobody waits.
+
+Source: architecture, Storage and concurrency.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.concurrency import run_in_threadpool
+
+from ledger.models import Pool
+from ledger.pooling import OPEN
+
+log = structlog.get_logger()
+
+TICK_S = 0.02  # between two looks; a batch takes 200 ms by default
+
+
+def first_open(sessions: sessionmaker[Session]) -> int | None:
+    """The lowest row of the pool that is not finished, None where all are."""
+    with sessions() as session:
+        return session.scalar(select(func.min(Pool.id)).where(Pool.state.in_(OPEN)))
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Answers `wait`; `run` is its one task.  `look` tells the lowest open row, as `first_open` does."""
+
+    look: Callable[[], int | None]
+    tick_s: float = TICK_S
+    _waiting: list[tuple[int, asyncio.Future[None]]] = field(default_factory=list)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self, row: int, timeout_s: float) -> bool:
+        """Wait until every row up to `row`, already committed, is finished; False where that takes over `timeout_s`."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((row, done))
+        self._wake.set()
+        try:
+            await asyncio.wait_for(done, timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Look and answer until cancelled."""
+        while True:
+            await self._wake.wait()
+            # Who comes while we look is answered by the next look: this one may have missed a row just committed.
+            asked, self._waiting = self._waiting, []
+            try:
+                lowest = await run_in_threadpool(self.look)
+            except SQLAlchemyError as error:
+                # The database is away: nobody is told anything, and whoever waits too long gets "pending".
+                log.warning("watcher.blind", error=str(error))
+                lowest = 0
+            for row, done in asked:
+                if lowest is not None and row >= lowest:
+                    self._waiting.append((row, done))
+                elif not done.done():
+                    done.set_result(None)
+            self._waiting = [one for one in self._waiting if not one[1].done()]
+            if not self._waiting:
+                self._wake.clear()
+            await asyncio.sleep(self.tick_s)
