@@ -5,6 +5,7 @@ Words for people go to stderr, results to stdout, so that a script can read them
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,8 +129,9 @@ def told(done: Delivery) -> int:
         f"published / 已入账 {done.published}   duplicate / 重复 {done.duplicate}   "
         f"refused / 被拒 {len(done.refused)}   waiting / 待上传 {done.waiting}"
     )
-    for digest, problem in done.refused:
-        complain(f"refused / 被拒 {digest.hex()[:16]}…: {problem}")
+    # By reason: a key that nobody granted is one sentence, not one for every record.
+    for reason, count in Counter(str(problem) for _, problem in done.refused).items():
+        complain(f"refused / 被拒 {count}: {reason}")
     if done.stopped is not None:
         complain(f"stopped / 中断: {done.stopped}")
     if done.refused or isinstance(done.stopped, VerificationError):

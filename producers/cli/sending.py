@@ -57,6 +57,7 @@ def show_status(
             with LogClient(server) as client:
                 believed = _follow(box, client, policy, rpc or [], parties, unchecked)
         found = status(box, believed, now_ms=common.now_ms())
+    unchecked += found.unchecked
     _show(found, unchecked, as_json)
     if found.exit_code == BAD:
         return BAD

@@ -267,7 +267,15 @@ class TestStatus:
 
     def test_a_policy_without_third_parties_is_said_to_be_one(self, log: FakeLog, outbox: Outbox) -> None:
         bare = Policy.parse(f"log {log.signer.vkey.format()}")
-        assert [alarm.code for alarm in status(outbox, bare, now_ms=NOW).alarms] == ["operator-only"]
+        found = status(outbox, bare, now_ms=NOW)
+        assert (found.alarms, found.exit_code) == ((), 3)
+        assert "no witness and no anchor" in found.unchecked[0]
+
+    def test_a_reason_that_many_refusals_share_is_one_alarm(self, log: FakeLog, outbox: Outbox, client: LogClient) -> None:
+        outbox.add(statements(5), now_ms=NOW)
+        log.refuse = lambda one: {"code": "unknown-key", "title": "no grant"}
+        deliver(outbox, client, policy_of(log), now_ms=NOW)
+        assert [alarm.detail for alarm in status(outbox, policy_of(log), now_ms=NOW).alarms] == ["5: no grant"]
 
 
 WRITER = """
