@@ -1,18 +1,8 @@
 """
 Why a check failed.  A verifying function raises one of these or returns what it established; none returns a bool.
-
-    Malformed        some part is not in the one format it may have
-    BadSignature     a known key did not make this signature
-    NotIncluded      the proof does not lead from the entries to the root
-    NotConsistent    the smaller tree is not a prefix of the larger one
-    NotTrusted       nothing in the reader's policy vouches for this
-    NotGranted       the key was not its party's at this place in the log
-    WrongEntry       the log's entry is not this statement's
-    WrongLabel       true, but about something else than the label says
-    NotCommitted     the item code is not one the farm committed to
-    Omitted          the answer leaves out what its own signer admits or the tiles show
-    AnchorMismatch   the contract holds another root than the one shown
 """
+
+import re
 
 
 class VerificationError(Exception):
@@ -20,54 +10,32 @@ class VerificationError(Exception):
 
     code = "not-verified"
 
+    def __init_subclass__(cls) -> None:
+        cls.code = cls.__dict__.get("code") or re.sub("(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+
     def __init__(self, message: str, *, code: str | None = None, where: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.code = code or type(self).code
-        self.where = where
+        self.message, self.code, self.where = message, code or self.code, where
         self.step: int | None = None
         self.run: object = None  # verify_bundle's run so far
 
 
-class Malformed(VerificationError):
-    code = "malformed"
+# fmt: off
+class Malformed(VerificationError): ...       # some part is not in the one format it may have
+class BadSignature(VerificationError): ...    # a known key did not make this signature
+class NotIncluded(VerificationError): ...     # the proof does not lead from the entries to the root
+class NotConsistent(VerificationError): ...   # the smaller tree is not a prefix of the larger one
+class NotTrusted(VerificationError): ...      # nothing in the reader's policy vouches for this
+class NotGranted(VerificationError): ...      # the key was not its party's at this place in the log
+class WrongEntry(VerificationError): ...      # the log's entry is not this statement's
+class WrongLabel(VerificationError): ...      # true, but about something else than the label says
+class NotCommitted(VerificationError): ...    # the item code is not one the farm committed to
+class Omitted(VerificationError): ...         # the answer leaves out what its own signer admits or the tiles show
+class AnchorMismatch(VerificationError): ...  # the contract holds another root than the one shown
+# fmt: on
 
 
-class BadSignature(VerificationError):
-    code = "bad-signature"
-
-
-class NotIncluded(VerificationError):
-    code = "not-included"
-
-
-class NotConsistent(VerificationError):
-    code = "not-consistent"
-
-
-class NotTrusted(VerificationError):
-    code = "not-trusted"
-
-
-class NotGranted(VerificationError):
-    code = "not-granted"
-
-
-class WrongEntry(VerificationError):
-    code = "wrong-entry"
-
-
-class WrongLabel(VerificationError):
-    code = "wrong-label"
-
-
-class NotCommitted(VerificationError):
-    code = "not-committed"
-
-
-class Omitted(VerificationError):
-    code = "omitted"
-
-
-class AnchorMismatch(VerificationError):
-    code = "anchor-mismatch"
+def need(holds: object, message: str, code: str | None = None, where: str | None = None) -> None:
+    """Raise Malformed unless `holds`."""
+    if not holds:
+        raise Malformed(message, code=code, where=where)

@@ -1,30 +1,32 @@
 """
 The JSON profile, and base64 in exactly one spelling.
 
-Checked on the bytes before anything is parsed: valid UTF-8, no BOM, no lone surrogates, no duplicate members, no
-`__proto__`, depth <= 64, no NaN or Infinity.  In our own kinds a number is an integer 0 .. 2^53-1 without sign, point or
-exponent; EPCIS events keep the numbers they came with (int or Decimal, never float).  Nothing is ever re-serialised.
+Checked on the text before anything is parsed: valid UTF-8, no BOM, depth <= 64; then no lone surrogates, duplicate members,
+`__proto__`, NaN or Infinity.  In our own kinds a number is an integer 0 .. 2^53-1 without sign, point or exponent; EPCIS
+events keep the numbers they came with (int or Decimal, never float).  Nothing is ever re-serialised.
 
 Source: protocol.md section 1; RFC 8259; RFC 4648 sections 4 and 5.
 """
 
 import base64
-import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import NoReturn
+from itertools import accumulate
+from typing import Any
 
-from .errors import Malformed
+from .errors import Malformed, need
 
 MAX_DEPTH = 64
 MAX_SAFE = 2**53 - 1  # the largest integer that JavaScript holds exactly
 MAX_BYTES = 65_536
 _PLAIN = re.compile(r"0|[1-9][0-9]*")
+# Longer spellings only serve to exhaust a parser; Decimal itself gives up on astronomic exponents, with an error of its own.
+_LONG = re.compile(r".{65,}|.*[eE][+-]?0*[1-9]\d{3}.*")
+_UNREADABLE = object()  # stands for such a number until the walk can say where it is
+_NO_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MAX_NUMBER = 64  # characters; longer spellings only serve to exhaust a parser
-_UNREADABLE = object()  # stands for such a spelling until the walk can say where it is
 
 
 def parse(data: bytes | str, *, own_kind: bool = False, max_bytes: int = MAX_BYTES) -> object:
@@ -33,107 +35,73 @@ def parse(data: bytes | str, *, own_kind: bool = False, max_bytes: int = MAX_BYT
 
     Integers come back as int, all other numbers as Decimal.  Raises Malformed with the JSON pointer where one is known.
     """
-    text = _decode(data, max_bytes)
-    _check_depth(text)
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_object, parse_int=_int, parse_float=_decimal, parse_constant=_refuse_constant
-    )
-    try:
-        value = decoder.decode(text)
-    except json.JSONDecodeError as error:
-        raise Malformed(f"not JSON: {error.msg} at character {error.pos}", code="not-json") from None
-    _walk(value, "", own_kind)
-    return value
-
-
-def _decode(data: bytes | str, max_bytes: int) -> str:
     try:
         raw = data if isinstance(data, bytes) else data.encode("utf-8")
         text = raw.decode("utf-8")
     except UnicodeError:
         raise Malformed("not valid UTF-8", code="not-utf8") from None
-    if len(raw) > max_bytes:
-        raise Malformed(f"{len(raw)} bytes; at most {max_bytes} are allowed", code="too-large")
-    if text.startswith("\ufeff"):
-        raise Malformed("starts with a byte order mark", code="bom")
-    return text
-
-
-def _check_depth(text: str) -> None:
+    need(len(raw) <= max_bytes, f"{len(raw)} bytes; at most {max_bytes} are allowed", "too-large")
+    need(not text.startswith("\ufeff"), "starts with a byte order mark", "bom")
     # Before the recursive parser runs: a deep text must end in an error, not in a dead process.
-    depth, inside, skip = 0, False, False
-    for char in text:
-        if inside:
-            skip, inside = (char == "\\" and not skip), char != '"' or skip
-        elif char == '"':
-            inside = True
-        elif char in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise Malformed(f"nested deeper than {MAX_DEPTH}", code="too-deep")
-        elif char in "]}":
-            depth -= 1
+    depths = accumulate(1 if bracket in "[{" else -1 for bracket in _NO_BRACKET.sub("", text))
+    need(max(depths, default=0) <= MAX_DEPTH, f"nested deeper than {MAX_DEPTH}", "too-deep")
+    try:
+        # int() refuses NaN and Infinity.
+        value = json.loads(text, object_pairs_hook=_Object, parse_int=_number, parse_float=_number, parse_constant=int)
+    except ValueError as error:
+        raise Malformed(f"not JSON: {error}", code="not-json") from None
+    _walk(value, (), own_kind)
+    return value
 
 
-class _Pairs(dict[str, object]):
+class _Object(dict[str, object]):
     """An object with the name of its first duplicate, so that the walk can say where it is."""
 
     duplicate: str | None = None
 
-
-def _object(pairs: list[tuple[str, object]]) -> _Pairs:
-    found = _Pairs()
-    for name, value in pairs:
-        if name in found and found.duplicate is None:
-            found.duplicate = name
-        found[name] = value
-    return found
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        for name, value in pairs:
+            if name in self and self.duplicate is None:
+                self.duplicate = name
+            self[name] = value
 
 
-def _int(text: str) -> object:
-    if len(text) > _MAX_NUMBER:
+def _number(text: str) -> object:
+    if _LONG.fullmatch(text):
         return _UNREADABLE
-    return int(text) if _PLAIN.fullmatch(text) else Decimal(text)
+    if _PLAIN.fullmatch(text):
+        return int(text)
+    return found if abs((found := Decimal(text)).adjusted()) <= 400 else _UNREADABLE
 
 
-def _decimal(text: str) -> object:
-    # Short exponents only: Decimal itself gives up on astronomic ones, with an error of its own.
-    if len(text) > _MAX_NUMBER or re.search(r"[eE][+-]?0*[1-9]\d{3}", text) or abs(Decimal(text).adjusted()) > 400:
-        return _UNREADABLE
-    return Decimal(text)
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise Malformed(f"{text} is not JSON", code="not-json")
-
-
-def _walk(value: object, pointer: str, own_kind: bool) -> None:
-    if isinstance(value, _Pairs):
+def _walk(value: object, path: tuple[object, ...], own_kind: bool) -> None:
+    if isinstance(value, str):
+        if _SURROGATE.search(value):
+            raise Malformed("a lone surrogate", code="lone-surrogate", where=_pointer(path))
+    elif isinstance(value, _Object):
         if value.duplicate is not None:
-            raise Malformed("a member occurs twice", code="duplicate-member", where=_join(pointer, value.duplicate))
+            raise Malformed("a member occurs twice", code="duplicate-member", where=_pointer((*path, value.duplicate)))
         for name, member in value.items():
+            inside = (*path, name)
             if name == "__proto__":
-                raise Malformed("the member name __proto__ is not allowed", code="proto", where=_join(pointer, name))
-            _check_text(name, pointer)
-            _walk(member, _join(pointer, name), own_kind)
+                raise Malformed("the member name __proto__ is not allowed", code="proto", where=_pointer(inside))
+            _walk(name, path, own_kind)
+            _walk(member, inside, own_kind)
     elif isinstance(value, list):
         for position, item in enumerate(value):
-            _walk(item, f"{pointer}/{position}", own_kind)
-    elif isinstance(value, str):
-        _check_text(value, pointer)
-    elif value is _UNREADABLE:
-        raise Malformed("a number is too long", code="bad-number", where=pointer)
-    elif own_kind and isinstance(value, int | Decimal) and (isinstance(value, Decimal) or value > MAX_SAFE):
-        raise Malformed("only integers 0 to 2^53-1 are allowed", code="bad-number", where=pointer)
+            _walk(item, (*path, position), own_kind)
+    elif value is _UNREADABLE or (own_kind and (isinstance(value, Decimal) or (isinstance(value, int) and value > MAX_SAFE))):
+        raise Malformed("not a number that is allowed here", code="bad-number", where=_pointer(path))
 
 
-def _check_text(text: str, pointer: str) -> None:
-    if _SURROGATE.search(text):
-        raise Malformed("a lone surrogate", code="lone-surrogate", where=pointer)
+def _pointer(path: Iterable[object]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _join(pointer: str, name: str) -> str:
-    return pointer + "/" + name.replace("~", "~0").replace("/", "~1")
+def count(text: str, code: str) -> int:
+    """Parse a decimal 0 .. 2^53-1 without sign or leading zero; raises Malformed with `code`."""
+    need(len(text) <= 16 and _PLAIN.fullmatch(text) and int(text) <= MAX_SAFE, f"{text} is not a number", code)
+    return int(text)
 
 
 def b64_encode(data: bytes) -> str:
@@ -143,13 +111,7 @@ def b64_encode(data: bytes) -> str:
 
 def b64_decode(text: str, *, length: int | None = None) -> bytes:
     """Decode standard base64; only the spelling that `b64_encode` prints is accepted (Malformed `bad-base64`)."""
-    try:
-        data = base64.b64decode(text.encode("ascii"), validate=True)
-    except (ValueError, binascii.Error):
-        data = None
-    if data is None or b64_encode(data) != text or length not in (None, len(data)):
-        raise Malformed("not canonical base64 of the right length", code="bad-base64")
-    return data
+    return _decode(text, text, b"+/", b64_encode, length)
 
 
 def b64u_encode(data: bytes) -> str:
@@ -159,28 +121,28 @@ def b64u_encode(data: bytes) -> str:
 
 def b64u_decode(text: str, *, length: int | None = None) -> bytes:
     """Decode unpadded base64url; only the spelling that `b64u_encode` prints is accepted (Malformed `bad-base64`)."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]*", text):
-        raise Malformed("not canonical base64url", code="bad-base64")
+    return _decode(text, text + "=" * (-len(text) % 4), b"-_", b64u_encode, length)
+
+
+def _decode(text: str, padded: str, alphabet: bytes, encode: Callable[[bytes], str], length: int | None) -> bytes:
     try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (ValueError, binascii.Error):
-        data = None
-    if data is None or b64u_encode(data) != text or length not in (None, len(data)):
-        raise Malformed("not canonical base64url of the right length", code="bad-base64")
+        data = base64.b64decode(padded, alphabet)
+    except ValueError:
+        data = b""
+    # The decoder passes over what it does not know; printing again does not.
+    need(encode(data) == text and length in (None, len(data)), "not canonical base64 of the right length", "bad-base64")
     return data
 
 
-def members(value: object, required: Mapping[str, type], optional: Mapping[str, type], where: str) -> dict[str, object]:
+def members(value: object, required: Mapping[str, type], optional: Mapping[str, type], where: str) -> dict[str, Any]:
     """Check that `value` is an object with exactly these members and types; return it.  Raises Malformed."""
     if not isinstance(value, dict):
         raise Malformed("an object was expected", where=where)
     for name in required:
-        if name not in value:
-            raise Malformed(f"the member {name} is missing", code="missing-member", where=_join(where, name))
+        need(name in value, f"the member {name} is missing", "missing-member", where + _pointer([name]))
+    types = {**optional, **required}
     for name, member in value.items():
-        wanted = required.get(name) or optional.get(name)
-        if wanted is None:
-            raise Malformed(f"the member {name} is unknown", code="unknown-member", where=_join(where, name))
-        if not isinstance(member, wanted) or (wanted is int and isinstance(member, bool)):
-            raise Malformed(f"the member {name} has the wrong type", code="wrong-type", where=_join(where, name))
+        need(name in types, f"the member {name} is unknown", "unknown-member", where + _pointer([name]))
+        right = isinstance(member, types[name]) and not (types[name] is int and isinstance(member, bool))
+        need(right, f"the member {name} has the wrong type", "wrong-type", where + _pointer([name]))
     return value
