@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledger.anchors import AnchorBackend, AnchorError, Attempt, Conflict, Head, Included, NodeTrouble, Refused, State, TooDear
@@ -215,13 +215,6 @@ def anchoring_of(settings: Settings, database: Database, store: TileStore, provi
     pin = AnchorPin(settings.anchor_chain_id, settings.anchor_contract.lower(), "0x" + log_id.hex(), anchor.address, None)
     backend = EvmBackend(provider or connect(settings.anchor_rpc_url), pin, anchor_key=anchor, gas_key=gas)
     return Anchoring(database, store, backend, settings.anchor_interval_s * 1000)
-
-
-def forget_chain(session: Session, chain_id: int) -> None:
-    """Drop every anchor on a chain that was started anew, which only a development chain is.  The caller commits."""
-    gone = select(AnchorRow.id).where(AnchorRow.chain_id == chain_id)
-    session.execute(delete(AnchorAttempt).where(AnchorAttempt.anchor_id.in_(gone)))
-    session.execute(delete(AnchorRow).where(AnchorRow.chain_id == chain_id))
 
 
 def anchor_worker(

@@ -36,7 +36,8 @@ def load_keys(folder: Path, origin: str) -> Keys:
 
 def create_keys(folder: Path, origin: str) -> Keys:
     """Make what is missing of the three keys, and read them.  Raises as `load_keys` does."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (folder.parent, folder):
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("log", "clock"):
         if not (folder / f"{name}.pem").exists():
             write_key(folder / f"{name}.pem", generate_key("EdDSA"))

@@ -25,17 +25,17 @@ class Settings(BaseSettings):
     """The log's unique name, a URL without scheme.  Fixed by `init`; another value later is refused."""
     base_url: str = "http://localhost:8000"
     """Where the public finds this service; printed on labels, proves nothing."""
-    sequence_interval_ms: int = Field(200, ge=0, le=60_000)
+    sequence_interval_ms: int = Field(default=200, ge=0, le=60_000)
     """How long the sequencer gathers before it judges a batch."""
-    pool_limit: int = Field(4_096, ge=1)
+    pool_limit: int = Field(default=4_096, ge=1)
     """Pending statements before submitters are asked to come back (503)."""
-    batch_limit: int = Field(1_024, ge=1, le=65_536)
+    batch_limit: int = Field(default=1_024, ge=1, le=65_536)
     """Statements per checkpoint."""
-    witness_timeout_s: float = Field(1.0, gt=0, le=60)
+    witness_timeout_s: float = Field(default=1.0, gt=0, le=60)
     """A slow witness delays every submitter by this much."""
     witness_fail_open: bool = True
     """Publish without the quorum.  False stops the log when a witness is down; readers' policies decide in both cases."""
-    witness_quorum: int = Field(0, ge=0)
+    witness_quorum: int = Field(default=0, ge=0)
     """How many of our witnesses must sign before we publish, where `witness_fail_open` is false."""
     anchor_rpc_url: str = ""
     """Not trusted: a lying node can delay an anchor, and readers ask their own.  Empty: nothing is anchored."""
@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     """Pinned: a node on another chain is refused before anything is signed."""
     anchor_contract: str = ""
     """Pinned, 0x and 40 hexadecimal digits."""
-    anchor_interval_s: int = Field(3_600, ge=1)
+    anchor_interval_s: int = Field(default=3_600, ge=1)
     """At most one transaction in this time, whatever the write rate."""
 
     @property

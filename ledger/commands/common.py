@@ -1,0 +1,109 @@
+"""
+What the commands share: opening the ledger, saying no, and getting a statement published with or without a running service.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+import typer
+
+from ledger.admission import Admitted, Known, admit_many
+from ledger.db import Busy, Database, sequencer_lock
+from ledger.keys import Keys, load_keys
+from ledger.pooling import Outcome, result_of
+from ledger.problems import Refused
+from ledger.running import database_of, sequencer_of
+from ledger.sequencer import system_clock
+from ledger.settings import Settings
+from producers.epcis.validate import EventValidator
+from producers.keys import KeyRefused
+from producers.private import NotPrivate
+
+WAIT = 30.0  # s for a running service to publish what a command submitted
+POLL = 0.1  # s
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """An opened ledger with its keys."""
+
+    settings: Settings
+    database: Database
+    keys: Keys
+
+
+def fail(message: str) -> NoReturn:
+    """Say why not, and end with exit code 1."""
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def opened() -> Iterator[Database]:
+    """The configured database."""
+    database = database_of(Settings())
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def office() -> Iterator[Office]:
+    """The configured ledger; ends the command where keys are missing or readable by others."""
+    settings = Settings()
+    try:
+        keys = load_keys(settings.keys, settings.origin)
+    except (FileNotFoundError, KeyRefused, NotPrivate) as error:
+        fail(f"{error}\nRun `originmark init` first, or set ORIGINMARK_DATA and ORIGINMARK_ORIGIN.")
+    with opened() as database:
+        yield Office(settings, database, keys)
+
+
+def publish(desk: Office, raws: Sequence[bytes]) -> list[Outcome]:
+    """Submit statements and wait until they are published or refused, sequencing here where no service runs."""
+    with desk.database.writing() as session:
+        admitted = admit_many(session, raws, now_ms=system_clock(), validator=EventValidator.build())
+        session.commit()
+    ids = [one.pool_id for one in admitted if isinstance(one, Admitted)]
+    try:
+        with sequencer_lock(desk.database, desk.settings.data):
+            sequencer = sequencer_of(desk.settings, desk.database, desk.keys)
+            while _pending(desk.database, ids):
+                sequencer.step()
+    except Busy:
+        _wait(desk.database, ids)
+    with desk.database.reading() as session:
+        found = result_of(session, ids)
+    return [_outcome(one, found) for one in admitted]
+
+
+def _outcome(one: Admitted | Known | Refused, found: dict[int, Outcome]) -> Outcome:
+    if isinstance(one, Admitted):
+        return found[one.pool_id]
+    if isinstance(one, Known):
+        return Outcome("duplicate", one.digest, one.index, None)
+    return Outcome("refused", b"", None, one)
+
+
+def _pending(database: Database, ids: Sequence[int]) -> bool:
+    with database.reading() as session:
+        return any(one.state == "pending" for one in result_of(session, ids).values())
+
+
+def _wait(database: Database, ids: Sequence[int]) -> None:
+    end = time.monotonic() + WAIT
+    while _pending(database, ids):
+        if time.monotonic() > end:
+            fail("submitted, and not published yet: the service is slow or stopped; it will be sequenced when it goes on")
+        time.sleep(POLL)
+
+
+def say(outcome: Outcome) -> None:
+    """Print what became of a statement; ends the command where it was refused."""
+    if outcome.refused is not None:
+        fail(f"refused ({outcome.refused.code}): {outcome.refused.detail}")
+    typer.echo(f"{outcome.state} at {outcome.index}: {outcome.digest.hex()}")

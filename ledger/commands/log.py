@@ -1,0 +1,126 @@
+"""Commands about the log itself: init, db upgrade, db check, audit, erase."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledger.anchors.keys import create_key, read_key
+from ledger.audit import Report, audit_ledger, audit_served
+from ledger.audit_tiles import Broken
+from ledger.commands.common import fail, office, opened, publish, say
+from ledger.db import sequencer_lock
+from ledger.erasure import erasure_statement
+from ledger.genesis import LogExists, create_log, registrar_uri
+from ledger.keys import create_keys
+from ledger.migrate import OutOfDate
+from ledger.migrate import check as check_tables
+from ledger.migrate import upgrade as upgrade_tables
+from ledger.objects import HttpObjects, Objects, ObstoreObjects
+from ledger.receipts import Unknown
+from ledger.running import database_of, sequencer_of, store_of
+from ledger.sequencer import system_clock
+from ledger.settings import Settings
+from ledger.tiles import TileStore
+from verify.errors import VerificationError
+from verify.note import VerifierKey
+
+db_app = typer.Typer(no_args_is_help=True, help="The database's tables (alembic).")
+
+
+@db_app.command("upgrade")
+def upgrade() -> None:
+    """Bring the tables up to date."""
+    with opened() as database:
+        upgrade_tables(database)
+
+
+@db_app.command("check")
+def check() -> None:
+    """Exit 1 unless the tables are exactly those that this version expects."""
+    with opened() as database:
+        try:
+            check_tables(database)
+        except OutOfDate as error:
+            fail(f"{error}\nRun `originmark db upgrade`.")
+
+
+def init(
+    registrar: Annotated[str, typer.Option(help="Party URI of the first registrar; default: derived from the origin.")] = "",
+) -> None:
+    """Create the log: keys, tables, first registrar, genesis entry.  Once; the origin can never be changed."""
+    settings = Settings()
+    keys = create_keys(settings.keys, settings.origin)
+    path = settings.keys / "anchor.pem"
+    signer = read_key(path) if path.exists() else create_key(path)
+    database = database_of(settings)
+    try:
+        upgrade_tables(database)
+        with sequencer_lock(database, settings.data):
+            who = registrar or registrar_uri(settings.origin)
+            with database.writing() as session:
+                log_id = create_log(session, keys, now_ms=system_clock(), registrar=who, anchor_signers=[signer.address])
+                session.commit()
+            # A crash before this line: the log is there, and the service publishes it when it starts.
+            sequencer_of(settings, database, keys).recover()
+    except (LogExists, VerificationError) as error:
+        fail(str(error))
+    finally:
+        database.close()
+    typer.echo(f"origin     {settings.origin}\nlog key    {keys.log.vkey.format()}\nclock key  {keys.clock.vkey.format()}")
+    typer.echo(f"registrar  {who}\nanchor     {signer.address}\nlog id     0x{log_id.hex()}")
+
+
+def audit(
+    where: Annotated[str, typer.Argument(help="A log's prefix URL or folder; default: this ledger, database and all.")] = "",
+    log: Annotated[str, typer.Option(help="The log's verifier key, for a prefix or folder.")] = "",
+    clock: Annotated[str, typer.Option(help="The log's clock key.")] = "",
+) -> None:
+    """Re-derive everything from the entries; exit 1 and name the first broken thing."""
+    try:
+        report = _audit_other(where, log, clock) if where else _audit_own()
+    except (Broken, VerificationError, OSError) as error:
+        fail(f"BROKEN: {error}")
+    _print(report)
+
+
+def _audit_own() -> Report:
+    settings = Settings()
+    with office() as desk:
+        return audit_ledger(desk.database, store_of(settings), desk.keys.log.vkey, desk.keys.clock.vkey)
+
+
+def _audit_other(where: str, log: str, clock: str) -> Report:
+    objects: Objects = HttpObjects(where) if "://" in where else _folder(where)
+    return audit_served(TileStore(objects), VerifierKey.parse(log) if log else None, VerifierKey.parse(clock) if clock else None)
+
+
+def _folder(where: str) -> ObstoreObjects:
+    if not Path(where).is_dir():
+        fail(f"{where} is no folder")
+    return ObstoreObjects(where)
+
+
+def _print(report: Report) -> None:
+    checkpoint = report.served.checkpoint
+    typer.echo(f"{checkpoint.origin}: {report.entries} entries give the root of the checkpoint of {checkpoint.size}")
+    if not report.served.is_signed:
+        typer.echo("signature: could not be checked (give --log)")
+    if report.statements:
+        typer.echo(f"{report.statements} statements and {report.derived} derived rows agree; {report.erased} erased")
+    if report.unchecked:
+        typer.echo(f"{report.unchecked} control statements could not be checked: what they rested on was erased")
+
+
+def erase(
+    index: Annotated[int, typer.Argument(help="Position of the statement in the log.")],
+    reason: Annotated[str, typer.Option(help="Ground of law, public for ever; never a person's name.")],
+) -> None:
+    """Drop a statement's content, keep its proof, and log the erasure."""
+    with office() as desk:
+        try:
+            with desk.database.reading() as session:
+                raw = erasure_statement(session, desk.keys.registrar, index=index, ground=reason, now_ms=system_clock())
+        except Unknown as error:
+            fail(str(error))
+        say(publish(desk, [raw])[0])
