@@ -18,8 +18,8 @@ from .gs1 import canonical_uri
 from .statement import CONTROL_KINDS, Statement
 
 _SUBJECT = "/credentialSubject"
-# Members that name subjects, as a URI or a list of URIs; "?" where one may be absent.  Withdrawal and Erasure carry their
-# target's keys instead, and events are read by epcis.py.
+# Members that name subjects, as a URI, or a list of URIs where the name ends in "s"; "?" where one may be absent.
+# Withdrawal and Erasure carry their target's keys instead, and events are read by epcis.py.
 _MEMBERS: Mapping[str, tuple[str, ...]] = {
     "Genesis": ("id",), "PartyRegistration": ("id",), "KeyRevocation": ("id",), "LabelCommitment": ("id",),
     "RecallNotice": ("lots?", "products?", "places?"), "Withdrawal": (), "Erasure": (), "MasterData": ("id", "holder?"),
@@ -81,7 +81,7 @@ def _named(kind: str, body: object) -> Iterator[str]:
         name = member.rstrip("?")
         if name in body or name == member:
             value = body.get(name)
-            for uri in value if isinstance(value, list) else [value]:
+            for uri in value if isinstance(value, list) and name.endswith("s") else [value]:
                 yield _canonical(uri, f"{_SUBJECT}/{name}")
 
 

@@ -4,6 +4,7 @@ A whole log in memory, with its parties, keys and witnesses, for the tests: hone
 Built from the public functions of `verify` alone, with fixed keys and times, so that every byte comes out the same again.
 """
 
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from verify import answer, authority, bundle, cosignature, merkle, note, statement, subjects
+from verify import answer, authority, bundle, cosignature, gs1, merkle, note, statement, subjects
 from verify.checkpoint import Checkpoint
 from verify.edges import Tracer
 from verify.entry import Entry
-from verify.history import Record, RecordHistory
+from verify.history import Record, RecordHistory, standing
 from verify.policy import Policy
+from verify.strict import b64_encode
 from verify.verifier import closure
 
 ORIGIN = "log.example/gallery"
@@ -28,6 +30,8 @@ PACKED = "https://id.gs1.org/01/09520001000027/10/P-1"
 REGISTRAR = "https://registrar.example/one"
 FARM, WAREHOUSE, LEADER = "https://farm.example/li", "https://hub.example/central", "https://leader.example/wang"
 STRANGER, AUTHORITY = "https://stranger.example/x", "https://authority.example/food"
+CHAIN_ID = 952  # no development chain's
+CONTRACT, SIGNER = "0x" + "c0" * 20, "0x" + "51" * 20
 FIELD = "https://farm.example/li/field-7"
 
 
@@ -48,20 +52,32 @@ def p256(name: str) -> ec.EllipticCurvePrivateKey:
 
 def compact(value: object) -> str:
     """JSON text as the producers write it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float)
 
 
-def payload(kind: str, issuer: str, subject: Mapping[str, Any], valid_from: str = "2026-11-18T08:00:00+08:00", **more: Any) -> str:
+def payload(
+    kind: str, issuer: str, subject: Mapping[str, Any], valid_from: str = "2026-11-18T08:00:00+08:00", **more: Any
+) -> str:
     """The payload text of a statement."""
-    body = {"@context": [statement.CONTEXT], "type": ["VerifiableCredential", kind], "issuer": issuer, "validFrom": valid_from,
-            "credentialSubject": subject}  # fmt: skip
+    body = {
+        "@context": [statement.CONTEXT],
+        "type": ["VerifiableCredential", kind],
+        "issuer": issuer,
+        "validFrom": valid_from,
+        "credentialSubject": subject,
+    }
     return compact(body | more)
 
 
 def event(kind: str, step: str, number: int, action: str | None = "OBSERVE", **members: Any) -> dict[str, Any]:
     """An EPCIS event with what every event needs; `number` makes its eventID."""
-    head: dict[str, Any] = {"type": kind, "eventID": f"urn:uuid:00000000-0000-4000-8000-{number:012}",
-                            "eventTime": "2026-11-18T08:00:00+08:00", "eventTimeZoneOffset": "+08:00", "bizStep": step}  # fmt: skip
+    head: dict[str, Any] = {
+        "type": kind,
+        "eventID": f"urn:uuid:00000000-0000-4000-8000-{number:012}",
+        "eventTime": "2026-11-18T08:00:00+08:00",
+        "eventTimeZoneOffset": "+08:00",
+        "bizStep": step,
+    }
     return head | ({"action": action} if action else {}) | members
 
 
@@ -83,6 +99,8 @@ class Workshop:
     entries: list[bytes] = field(default_factory=list)
     carried: list[bundle.Carried] = field(default_factory=list)
     keys: dict[str, statement.PrivateKey] = field(default_factory=dict)
+    clock_ms: int = 0
+    """How far the sequencer's clock is off."""
 
     def __post_init__(self) -> None:
         self.log = note.Signer(self.origin, note.LOG, ed25519("log" + self.origin))
@@ -94,33 +112,70 @@ class Workshop:
     def genesis(self) -> None:
         """Entry 0."""
         registrar = {"id": REGISTRAR, "jwk": statement.jwk_of(self.keys[REGISTRAR].public_key())}
-        subject = {"id": f"urn:originmark:log:{self.origin}", "log": self.origin, "logKey": self.log.vkey.format(),
-                   "clockKey": self.clock.vkey.format(), "anchorSigners": ["0x" + "11" * 20], "registrar": registrar}  # fmt: skip
+        subject = {
+            "id": f"urn:originmark:log:{self.origin}",
+            "log": self.origin,
+            "logKey": self.log.vkey.format(),
+            "clockKey": self.clock.vkey.format(),
+            "anchorSigners": ["0x" + "11" * 20],
+            "registrar": registrar,
+        }
         self.add("Genesis", REGISTRAR, subject)
 
-    def add(self, kind: str, issuer: str, subject: Mapping[str, Any], *, key: statement.PrivateKey | None = None,
-            disclosures: Sequence[str] = (), **more: Any) -> int:  # fmt: skip
-        """Sign a statement as `issuer` and sequence it, without any judgement: a lying operator sequences anything."""
+    def signed(
+        self,
+        kind: str,
+        issuer: str,
+        subject: Mapping[str, Any],
+        *,
+        key: statement.PrivateKey | None = None,
+        disclosures: Sequence[str] = (),
+        **more: Any,
+    ) -> statement.Statement:
+        """A statement as `issuer`, with whatever key; not in the log yet."""
         text = payload(kind, issuer, subject, **more)
-        return self.sequence(statement.parse_statement(statement.sign(text, key or self.keys[issuer], disclosures)))
+        return statement.parse_statement(statement.sign(text, key or self.keys[issuer], disclosures))
+
+    def add(self, kind: str, issuer: str, subject: Mapping[str, Any], **more: Any) -> int:
+        """Sign and sequence, without any judgement: a lying operator sequences anything."""
+        return self.sequence(self.signed(kind, issuer, subject, **more))
 
     def sequence(self, told: statement.Statement, keys: Sequence[bytes] | None = None) -> int:
         """Give a statement the next index; `keys` for an operator that files it under other subjects."""
-        index, time_ms = len(self.entries), START_S * 1000 + len(self.entries)
+        index = len(self.entries)
+        time_ms = START_S * 1000 + index + self.clock_ms
         entry = Entry(time_ms, told.digest, tuple(keys or subjects.keys(told))).encode()
         self.entries.append(entry)
         self.carried.append(bundle.Carried(index, time_ms, told, merkle.leaf_hash(entry)))
         return index
 
-    def grant(self, party: str, *roles: str, mint: Sequence[str] = (), key: statement.PrivateKey | None = None) -> int:
+    def grant(
+        self,
+        party: str,
+        *roles: str,
+        mint: Sequence[str] = (),
+        key: statement.PrivateKey | None = None,
+        registrar: str = REGISTRAR,
+    ) -> int:
         """Register a party's key."""
         new = key or (p256 if party in (FARM, LEADER) else ed25519)(party)
         self.keys[party] = new
         jwk = statement.jwk_of(new.public_key())
         message = authority.possession_message(self.origin, party, statement.thumbprint(jwk))
-        subject = {"id": party, "log": self.origin, "name": {"en": party.split("/")[2], "zh": "某某"}, "roles": list(roles), "jwk": jwk,
-                   "mint": list(mint), "possession": statement.b64u_encode(statement.sign_bytes(message, new))}  # fmt: skip
-        return self.add("PartyRegistration", REGISTRAR, subject)
+        subject = {
+            "id": party,
+            "log": self.origin,
+            "name": {"en": party.split("/")[2], "zh": "某某"},
+            "roles": list(roles),
+            "jwk": jwk,
+            "mint": list(mint),
+            "possession": statement.b64u_encode(statement.sign_bytes(message, new)),
+        }
+        return self.add("PartyRegistration", registrar, subject)
+
+    def keys_of(self, index: int) -> tuple[bytes, ...]:
+        """The subject keys of an entry."""
+        return Entry.decode(self.entries[index]).keys
 
     def tell(self, party: str, kind: str, step: str, action: str | None = "OBSERVE", **members: Any) -> int:
         """Sign and sequence an event."""
@@ -141,43 +196,107 @@ class Workshop:
         """The root over the first `size` entries."""
         return merkle.root(self.reader(), size)
 
+    def b64_root(self, size: int) -> str:
+        """The root as a contract's reader tells it."""
+        return b64_encode(self.root(size))
+
     def policy(self, *extra: str, quorum: str = "w1", max_age: int = 86_400) -> str:
         """What a careful reader trusts."""
         thumb = statement.thumbprint(statement.jwk_of(self.keys[REGISTRAR].public_key()))
-        lines = [f"log {self.log.vkey.format()}", f"clock {self.clock.vkey.format()}", f"witness w1 {self.witness.vkey.format()}",
-                 f"quorum {quorum}", f"registrar {REGISTRAR} {thumb} 0- *", f"max-age {max_age}", *extra]  # fmt: skip
+        lines = [
+            f"log {self.log.vkey.format()}",
+            f"clock {self.clock.vkey.format()}",
+            f"witness w1 {self.witness.vkey.format()}",
+            f"quorum {quorum}",
+            f"registrar {REGISTRAR} {thumb} 0- *",
+            f"max-age {max_age}",
+            *extra,
+        ]
         return "\n".join(lines) + "\n"
 
     def log_id(self) -> str:
         """What the contract calls this log."""
         return "0x" + merkle.leaf_hash(self.entries[0]).hex()
 
-    def pack(self, label: str, *, leave_out: Sequence[int] = (), checkpoint: str | None = None, item: bundle.ItemProof | None = None,
-               anchors: Sequence[bundle.AnchorEvidence] = (), hide: Sequence[int] = ()) -> str:  # fmt: skip
+    def pack(
+        self,
+        label: str,
+        *,
+        leave_out: Sequence[int] = (),
+        checkpoint: str | None = None,
+        item: bundle.ItemProof | None = None,
+        anchors: Sequence[bundle.AnchorEvidence] = (),
+        hide: Sequence[int] = (),
+        policy: str = "",
+    ) -> str:
         """
         Answer a label with everything the log holds, less `leave_out`.
 
         `hide`: indexes that the answer note denies as well, as a lying operator would.
         """
         shown = [one for one in self.carried if one.index not in (*leave_out, *hide)]
-        reader, size = self.reader(), len(self.entries)
-        proof = merkle.prove_multi(reader, [one.index for one in shown], size)
-        told = self.answer_to(label, shown, hide)
-        return bundle.Bundle(label, checkpoint or self.checkpoint(), note.sign_note(told.format(), [self.log]), tuple(shown), tuple(proof),
-                             tuple(anchors), item).format()  # fmt: skip
+        proof = merkle.prove_multi(self.reader(), [one.index for one in shown], len(self.entries))
+        told = self.answer_to(label, [one for one in self.carried if one.index not in hide], hide, policy)
+        return bundle.Bundle(
+            label,
+            checkpoint or self.checkpoint(),
+            note.sign_note(told.format(), [self.log]),
+            tuple(shown),
+            tuple(proof),
+            tuple(anchors),
+            item,
+        ).format()
 
-    def answer_to(self, label: str, shown: Sequence[bundle.Carried], hide: Sequence[int]) -> answer.Answer:
-        """The answer note's content over the way back from the label's lot."""
+    def answer_to(self, label: str, shown: Sequence[bundle.Carried], hide: Sequence[int] = (), policy: str = "") -> answer.Answer:
+        """The answer note's content over the way back from the label's lot; `hide` are denied."""
         records = [Record.of(one.index, one.time_ms, one.statement) for one in shown]
-        history = RecordHistory(self.origin, Policy.parse(self.policy()).registrars)
+        history = RecordHistory(self.origin, Policy.parse(policy or self.policy()).registrars)
         history.add_all(records)
-        journey = Tracer(records, history).journey(label.split("/21/")[0])
+        journey = Tracer(standing(records, history), history).journey(gs1.subjects_of_uri(label)[-1])
         keys, parties = closure(journey, records)
         entries = [Entry.decode(entry) for entry in self.entries]
         # A denied entry is replaced by one that nobody asks for: the answer then looks whole.
         seen = [Entry(one.time_ms, one.digest, (b"\xff" * 32,)) if at in hide else one for at, one in enumerate(entries)]
         parties = [key for key in parties if key != sha256(REGISTRAR.encode()).digest()]
         return answer.answer_from(seen, self.origin, len(entries), self.root(len(entries)), START_S + 60, keys, parties)
+
+    def evidence(self, size: int, chain_id: int = CHAIN_ID, contract: str = CONTRACT) -> bundle.AnchorEvidence:
+        """What an honest operator says of an anchor at `size`."""
+        proof = merkle.prove_consistency(self.reader(), size, len(self.entries))
+        return bundle.AnchorEvidence(chain_id, contract, size, self.root(size), tuple(proof))
+
+    def pin(self, chain_id: int = CHAIN_ID, contract: str = CONTRACT, signer: str = SIGNER) -> str:
+        """The policy's line for this log's anchor."""
+        return f"anchor {chain_id} {contract} {self.log_id()} {signer}"
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The item codes of a lot: what the farm keeps, and what it commits to."""
+
+    lot: str
+    count: int = 8
+    secret: bytes = b"lot secret"
+
+    def serial(self, index: int) -> str:
+        """20 Crockford characters of HMAC-SHA-256 over the index."""
+        number = int.from_bytes(hmac.digest(self.secret, index.to_bytes(4, "big"), "sha256"), "big") >> 156
+        return "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[number >> shift & 31] for shift in range(95, -1, -5))
+
+    def reader(self) -> merkle.Reader:
+        """Over the leaves of all codes."""
+        lot = sha256(self.lot.encode()).digest()
+        codes = range(self.count)
+        return merkle.roots_reader([merkle.leaf_hash(lot + i.to_bytes(4, "big") + self.serial(i).encode()) for i in codes])
+
+    def commitment(self, origin: str = ORIGIN, **more: str) -> dict[str, Any]:
+        """The LabelCommitment's subject."""
+        root = statement.b64u_encode(merkle.root(self.reader(), self.count))
+        return {"id": self.lot, "log": origin, "root": root, "count": self.count} | more
+
+    def proof(self, commitment: int, index: int) -> bundle.ItemProof:
+        """That code number `index` is under the commitment logged at `commitment`."""
+        return bundle.ItemProof(commitment, index, tuple(merkle.prove_inclusion(self.reader(), index, self.count)))
 
 
 def season(shop: Workshop | None = None) -> Workshop:
@@ -187,8 +306,14 @@ def season(shop: Workshop | None = None) -> Workshop:
     shop.grant(WAREHOUSE, "warehouse")
     shop.grant(LEADER, "retailer")
     shop.tell(FARM, "ObjectEvent", "commissioning", "ADD", quantityList=[quantity(HARVEST, 100.5)], readPoint={"id": FIELD})
-    shop.tell(FARM, "TransformationEvent", "packing", None, inputQuantityList=[quantity(HARVEST, 100.5)],
-              outputQuantityList=[quantity(PACKED, 40, None)])  # fmt: skip
+    shop.tell(
+        FARM,
+        "TransformationEvent",
+        "packing",
+        None,
+        inputQuantityList=[quantity(HARVEST, 100.5)],
+        outputQuantityList=[quantity(PACKED, 40, None)],
+    )
     move(shop, FARM, WAREHOUSE, 40)
     move(shop, WAREHOUSE, LEADER, 12)
     shop.tell(LEADER, "ObjectEvent", "retail_selling", quantityList=[quantity(PACKED, 1, None)])

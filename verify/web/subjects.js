@@ -17,7 +17,7 @@ const EVENT_ROLES = [
 ];
 const CBV_WORD = /^(?:https:\/\/ref[.]gs1[.]org\/cbv\/(?:BizStep|Disp|SDT)-|urn:epcglobal:cbv:(?:bizstep|disp|sdt):)/;
 
-/** Members that name subjects, as a URI or a list of URIs; "?" where one may be absent. */
+/** Members that name subjects, as a URI, or a list of URIs where the name ends in "s"; "?" where one may be absent. */
 const SUBJECT_MEMBERS = {
   Genesis: "id", PartyRegistration: "id", KeyRevocation: "id", LabelCommitment: "id", RecallNotice: "lots? products? places?",
   MasterData: "id holder?", Certificate: "subjects holder", CommitmentCertificate: "lot holder", LabReport: "lot holder?",
@@ -93,7 +93,9 @@ function urisIn({kind, issuer}, body) {
     need(typeOf(named) === "object", "bad-subject", "/credentialSubject");
     for (const member of SUBJECT_MEMBERS[kind]?.split(" ") ?? []) {
       const name = member.replace("?", "");
-      if (name in named || name === member) found.push(...[named[name]].flat().map((uri) => ownUri(uri, "/credentialSubject/" + name)));
+      if (!(name in named) && name !== member) continue;
+      const listed = name.endsWith("s") ? [named[name]].flat() : [named[name]];
+      found.push(...listed.map((uri) => ownUri(uri, "/credentialSubject/" + name)));
     }
   }
   return [...new Set(found.filter((uri) => uri != null))];
