@@ -13,17 +13,19 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
+from urllib.error import URLError
 
 from .anchor import read_head
 from .answer import Answer, convict
 from .bundle import MAX_BYTES, parse_bundle
-from .errors import VerificationError
+from .errors import Omitted, VerificationError
 from .note import parse_note
 from .policy import Policy
-from .run import Step, Verification
+from .run import STATED, UNCHECKED, Step, Verification
 from .tiles import read_entries
 from .verifier import verify_bundle
 
+END_OF_TIME = 2**37  # seconds since 1970, the year 6325: a clock's own number may be anything
 MARKS = {"verified": "✓", "failed": "✗", "unchecked": "?", "stated": "·", "none": "–"}
 
 
@@ -57,9 +59,9 @@ def messages(lang: str) -> dict[str, str]:
 def words(step: Step, table: dict[str, str]) -> str:
     """One line for a step: its name, and what it established, in the reader's language."""
     facts: dict[str, Any] = {"detail": "", "where": "", **step.facts}
-    if isinstance(facts.get("time"), int):
+    if isinstance(facts.get("time"), int) and facts["time"] < END_OF_TIME:
         facts["time"] = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(facts["time"]))
-    text = table.get(step.code, "{detail}")
+    text = table.get(step.code) or f"{table['refused']} ({step.code}): {{detail}}"
     for name, value in facts.items():
         text = text.replace("{" + name + "}", str(value))
     place = f" [{facts['where']}]" if facts["where"] else ""
@@ -85,24 +87,29 @@ def main(argv: Sequence[str]) -> int:
         data = _read(arguments.bundle)
     except (OSError, UnicodeError, VerificationError) as error:
         print(f"{table['usage']} {error} {getattr(error, 'where', None) or ''}", file=sys.stderr)
-        return 2
+        # A wrong name is the caller's mistake; an address that does not answer says nothing about the label.
+        return 3 if isinstance(error, URLError) else 2
     heads = (lambda pin: read_head(pin, arguments.rpc)) if arguments.rpc else None
     try:
         run = verify_bundle(data, policy=policy, label=arguments.label, now_s=arguments.now, heads=heads, on_step=say)
-        if arguments.log:
-            answer = Answer.parse(parse_note(parse_bundle(data).answer).text)
-            try:
-                convict(answer, read_entries(arguments.log, answer.size))
-            except VerificationError as error:
-                error.where = arguments.log
-                run.fail(14, error)
     except VerificationError as error:
         run = cast(Verification, error.run)
-    except OSError as error:
-        print(f"{table['usage']} {error}", file=sys.stderr)
-        return 3
+    tried = _try_answer(run, data, arguments.log) if arguments.log and run.state(14) == STATED else True
     _report(run, table, arguments.json)
-    return run.exit_code
+    return run.exit_code if tried else run.exit_code or 3
+
+
+def _try_answer(run: Verification, data: bytes, log: str) -> bool:
+    """Try the operator's answer against its own tiles; False where they cannot be read or are not the answer's log."""
+    answer = Answer.parse(parse_note(parse_bundle(data).answer).text)
+    try:
+        convict(answer, read_entries(log, answer.size))
+    except Omitted as error:
+        run.fail(14, error)
+    except (OSError, VerificationError) as error:
+        run.take(14, UNCHECKED, getattr(error, "code", "log-unreadable"), detail=str(error), where=log)
+        return False
+    return True
 
 
 if __name__ == "__main__":
