@@ -31,9 +31,9 @@ class Catalog:
         folder = resources.files("api").joinpath("messages")
         return cls({lang: json.loads(folder.joinpath(f"{lang}.json").read_text("utf-8")) for lang in LANGUAGES})
 
-    def text(self, lang: str, name: str, **facts: object) -> str:
-        """The words for `name`, with {facts} filled in.  Raises KeyError."""
-        words = self.tables[lang][name]
+    def text(self, lang: str, key: str, /, **facts: object) -> str:
+        """The words for `key`, with {facts} filled in.  Raises KeyError."""
+        words = self.tables[lang][key]
         for fact, value in facts.items():
             words = words.replace("{" + fact + "}", str(value))
         return words

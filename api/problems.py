@@ -10,6 +10,7 @@ ledger/problems.py; the table here holds what happens before a statement is look
 Source: RFC 9457; RFC 9110 section 10.2.3 (Retry-After).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +47,13 @@ HTTP: Mapping[str, Reason] = {
     "not-ready": Reason(503, "The service is not ready", "服务尚未就绪"),
     "failed": Reason(500, "Something failed on our side", "服务器内部错误"),
 }  # fmt: skip
+# Where the fault is when the check itself has no pointer: JSON pointers into {header, signature} and the payload.
+PLACES: Mapping[str, str] = {
+    "wrong-alg": "/header/alg", "wrong-kid": "/header/kid", "unknown-key": "/header/kid", "revoked-key": "/header/kid",
+    "other-party-key": "/issuer", "bad-signature": "/signature", "high-s": "/signature", "bad-base64": "",
+    "too-large": "", "not-a-jws": "", "too-many-subjects": "/credentialSubject",
+    "bad-check-digit": "/credentialSubject", "bad-uri": "/credentialSubject", "bad-event": "/credentialSubject",
+}  # fmt: skip
 _BY_STATUS: Mapping[int, str] = {404: "not-found", 405: "method-not-allowed", 400: "bad-parameter", 401: "sign-in"}
 
 
@@ -72,7 +80,7 @@ class HttpProblem(Exception):
 def reason_of(code: str) -> Reason | None:
     """Status and titles of a code, None for a word that was never one."""
     known = HTTP.get(code) or REASONS.get(code)
-    return known or (FORMAT if code.replace("-", "").isalpha() and len(code) < 40 else None)
+    return known or (FORMAT if re.fullmatch("[a-z0-9-]{2,40}", code) else None)
 
 
 def problem_body(problem: Refused | HttpProblem, *, base_url: str, lang: str) -> dict[str, Any]:
@@ -86,8 +94,9 @@ def problem_body(problem: Refused | HttpProblem, *, base_url: str, lang: str) ->
         "detail": problem.detail,
         "code": problem.code,
     }
-    if problem.where is not None:
-        body["where"] = problem.where
+    where = PLACES.get(problem.code) if problem.where is None else problem.where
+    if where is not None:
+        body["where"] = where
     if problem.retry_after_s is not None:
         body["retry_after"] = problem.retry_after_s
     return body | (dict(problem.more) if isinstance(problem, HttpProblem) else {})

@@ -49,7 +49,7 @@ def recall(digest: str, request: Request, service: Serving, session: Reading, la
     if not wants_html(request):
         return JSONResponse(as_json(found) | {"reach": reach.to_json()}, headers=HEADERS | PUBLIC)
     names = names_for(session, {found.issuer, *reach.lots, *reach.parties, *(stop.place for stop in reach.stops)}, lang)
-    facts = {"recall": found, "reach": reach, "names": names}
+    facts: dict[str, Any] = {"recall": found, "reach": reach, "names": names}
     return service.views.page(request, "recall.html", here="recalls", **facts)
 
 

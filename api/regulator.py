@@ -15,20 +15,19 @@ from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from ledger.looks import find_key
 from limits import parse
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from api.access import COOKIE, MAX_KEY, Regulating, Viewing, refuse_other_sites
 from api.bodies import read_body
 from api.deps import Lang, Reading, Service, Serving
 from api.language import pick_language
-from api.reports import REPORTS
 from api.search import search
 from api.subject_page import subject_facts
 from api.subjects import names_for
-from ledger.models import ApiKey, Look
+from ledger import reports
+from ledger.accounts import api_keys
+from ledger.looks import find_key, looks_of
 from ledger.pooling import published_size
 from ledger.recalls import open_recalls
 
@@ -55,7 +54,9 @@ def desk(
         found = search(session, q.strip(), lang, size)
     recalls = open_recalls(session, size)
     names = names_for(session, {uri for one in recalls for uri in (one.issuer, *one.lots)}, lang)
-    facts = {"viewer": viewer, "q": q, "found": found, "recalls": recalls, "names": names, "reports": REPORTS}
+    facts: dict[str, Any] = {
+        "viewer": viewer, "q": q, "found": found, "recalls": recalls, "names": names, "reports": reports.REPORTS,
+    }  # fmt: skip
     return service.views.page(request, "regulator.html", here="regulator", **facts)
 
 
@@ -67,16 +68,15 @@ def subject(
     """Everything about one subject."""
     viewer.record(service, "subject", uri)
     facts = subject_facts(session, service, uri, viewer.audience, lang)
-    return service.views.page(request, "subject.html", here="regulator", viewer=viewer, reports=REPORTS, **facts)
+    return service.views.page(request, "subject.html", here="regulator", viewer=viewer, reports=reports.REPORTS, **facts)
 
 
 @router.get("/looks")
 def looks(request: Request, service: Serving, session: Reading, viewer: Regulating) -> Response:
     """Who looked at what, newest first; looking here is a look too."""
     viewer.record(service, "looks", "")
-    wanted = select(Look, ApiKey.name).outerjoin(ApiKey, ApiKey.id == Look.api_key)
-    rows = session.execute(wanted.order_by(Look.id.desc()).limit(LOOKS)).all()
-    return service.views.page(request, "looks.html", here="regulator", looks=rows)
+    holders = {key.id: key.name for key in api_keys(session)}
+    return service.views.page(request, "looks.html", here="regulator", looks=looks_of(session, limit=LOOKS), holders=holders)
 
 
 @router.post("/session", dependencies=[Depends(refuse_other_sites)])

@@ -23,7 +23,7 @@ from api.deps import Service
 from api.ops import register
 from api.views import Views
 from api.watcher import Watcher, first_open
-from ledger.anchoring import anchor_worker
+from ledger.anchoring import TICK, anchor_worker
 from ledger.db import Busy, Database, sequencer_lock
 from ledger.keys import Keys, load_keys
 from ledger.running import database_of, sequencer_of, store_of
@@ -35,6 +35,7 @@ from producers.epcis.validate import EventValidator
 log = structlog.get_logger()
 
 TAKE_OVER_S = 5.0  # between two tries to become the sequencer
+DEV_TICK_S = 0.5  # the chain of a demo makes a block at once
 
 
 class Chain(Protocol):
@@ -66,8 +67,7 @@ async def running(settings: Settings, local: Local) -> AsyncIterator[Service]:
         stop = threading.Event()
         if database.is_sqlite:
             stack.enter_context(sequencer_lock(database, settings.data))
-        stack.enter_context(_thread("sequencer", stop, partial(_sequence, settings, database, sequencer, stop)))
-        stack.enter_context(_thread("anchors", stop, partial(anchor_worker, settings, service, local, stop)))
+        stack.enter_context(_thread("sequencer", stop, partial(_sequence, settings, local, service, sequencer, stop)))
         watching = asyncio.create_task(service.watcher.run())
         try:
             yield service
@@ -100,15 +100,25 @@ def _thread(name: str, stop: threading.Event, work: Callable[[], None]) -> Itera
         thread.join()
 
 
-def _sequence(settings: Settings, database: Database, sequencer: Sequencer, stop: threading.Event) -> None:
-    interval_s = settings.sequence_interval_ms / 1000
-    if database.is_sqlite:
-        sequencer.run(stop, interval_s)  # the lock is held for the whole process
+def _sequence(settings: Settings, local: Local, service: Service, sequencer: Sequencer, stop: threading.Event) -> None:
+    """Write the log, and anchor it: both are one process's work."""
+    if service.database.is_sqlite:
+        _write(settings, local, service, sequencer, stop)  # the lock is held for the whole process
         return
     while not stop.is_set():
         try:
-            with sequencer_lock(database, settings.data):
+            with sequencer_lock(service.database, settings.data):
                 log.info("sequencer.started")
-                sequencer.run(stop, interval_s)
+                _write(settings, local, service, sequencer, stop)
         except Busy:
             stop.wait(TAKE_OVER_S)
+
+
+def _write(settings: Settings, local: Local, service: Service, sequencer: Sequencer, stop: threading.Event) -> None:
+    provider = None if local.devchain is None else local.devchain.provider
+    anchor = partial(
+        anchor_worker, settings, service.database, service.store, stop, provider=provider,
+        tick_s=TICK if provider is None else DEV_TICK_S,
+    )  # fmt: skip
+    with _thread("anchors", stop, anchor):
+        sequencer.run(stop, settings.sequence_interval_ms / 1000)

@@ -73,7 +73,7 @@ def summarise(bundle: Bundle, *, lang: str, catalog: Catalog) -> dict[str, Any]:
         "farm": reading.party(makers[0].statement.issuer, lang) if makers else "–",
         "dates": _dates([event for _, event in events], lang, catalog) or "–",
         "journey": [_row(record, event, reading, lang, catalog) for record, event in events],
-        "recall": _recall(reading, {*named, *(product,) * bool(product), *_touched(events)}, lang, catalog),
+        "recall": _recall(reading, {*named, *([product] if product else []), *_touched(events)}, lang, catalog),
     }
 
 

@@ -36,6 +36,7 @@ ONE = ("application/vc+jwt", "application/vc+sd-jwt")
 LINES, JSON_LINES = "text/plain", "application/jsonl"
 MAX_LINES = 10_000
 MAX_BODY = 33_554_432  # bytes
+MAX_ONE = 16 * MAX_BYTES  # bytes
 WAIT_S = 25.0  # then the answer is "pending": proxies cut a silent connection after 30
 PUBLIC = {"access-control-allow-origin": "*"}
 
@@ -68,8 +69,8 @@ async def _read(request: Request) -> Submission:
     media, single = media_type(request), media_type(request) in ONE
     if not single and media not in (LINES, JSON_LINES):
         raise HttpProblem("not-supported", f"send {', '.join((*ONE, LINES, JSON_LINES))}", where="content-type")
-    # One byte more than a statement may have: then the refusal is the statement's own, as in a line.
-    body = await read_body(request, MAX_BYTES + 1 if single else MAX_BODY)
+    # More than a statement may have: then the refusal is the statement's own, as in a line.
+    body = await read_body(request, MAX_ONE if single else MAX_BODY)
     items: list[bytes | Refused] = [body] if single else _lines(body, as_json=media == JSON_LINES)
     asked = request.headers.get("prefer", "").lower().replace(" ", "").split(",")
     behaviour = request.headers.get("gs1-capture-error-behaviour", "proceed").strip().lower()
@@ -158,9 +159,9 @@ def read(digest: str, request: Request, service: Serving, session: Reading) -> R
         raise HttpProblem("erased", text, index=found.index, erased_by=found.erased_by)
     if found.statement is None or "application/json" in request.headers.get("accept", ""):
         return JSONResponse(found.as_json(), 200 if found.statement else 202, {"cache-control": "no-store"} | PUBLIC)
-    text = found.statement.format(found.statement.public_disclosures())
+    body = found.statement.format(found.statement.public_disclosures())
     media = ONE[0] if found.statement.header["typ"] == "vc+jwt" else ONE[1]
-    return Response(text, 200, {"cache-control": "no-cache"} | PUBLIC, media)
+    return Response(body, 200, {"cache-control": "no-cache"} | PUBLIC, media)
 
 
 @router.get("/statements/{digest}/proof")

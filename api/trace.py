@@ -20,10 +20,10 @@ from api.deps import Lang, Reading, Service, Serving
 from api.drawing import draw
 from api.problems import HttpProblem
 from api.subjects import names_for
-from ledger.lineage import MAX_DEPTH
 from ledger.pooling import published_size
 from ledger.registry import SqlHistory
 from ledger.trace import MAX_EVENTS, Graph, Reach, judge, rows, trace_back, trace_forward
+from ledger.units import MAX_DEPTH
 from verify.errors import Malformed
 from verify.statement import parse_time
 

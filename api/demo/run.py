@@ -6,10 +6,12 @@ The server runs in the main thread, so that Ctrl-C ends it gracefully; the seaso
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
+from socket import socket
 from time import monotonic
 
 import uvicorn
@@ -37,9 +39,9 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.listening = threading.Event()
 
-    async def startup(self, sockets: list[object] | None = None) -> None:
+    async def startup(self, sockets: list[socket] | None = None) -> None:
         """See uvicorn.Server."""
-        await super().startup(sockets)  # type: ignore[arg-type]
+        await super().startup(sockets)
         self.listening.set()
 
 
@@ -94,16 +96,19 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _tell(stage: Stage, items: Sequence[Item], console: Console, base_url: str, took_s: float) -> None:
-    say: Callable[..., None] = lambda text: console.print(text, highlight=False, soft_wrap=True)  # noqa: E731
+    say = partial(console.print, highlight=False, soft_wrap=True)
     for row in _qr(base_url + items[0].path):
         console.print(row, style="black on white", highlight=False)
-    say(f"\n[bold]源印 Originmark[/bold]  {base_url}   ({took_s:.1f} s)")
+    say(f"\n[bold]源印 Originmark[/bold]  {base_url}   ({took_s:.1f} s)\n")
     for item in items:
-        say(f"\n  {item.name['en']} · {item.name['zh']}\n  {item.note['en']} · {item.note['zh']}\n  [link]{base_url}{item.path}[/link]")
+        for names in (item.name, item.note):
+            say(f"  {names['en']} · {names['zh']}")
+        say(f"  {base_url}{item.path}\n")
     say(f"\n  监管 regulator  {base_url}/regulator\n  key 密钥         {stage.regulator_key}")
     say(f"  账本 log        {base_url}/log\n  策略 policy     {stage.policy}")
     say(f"\n  python -m verify '{base_url}{items[0].path}' --policy {stage.policy} --rpc {base_url}/devchain")
-    say("\n  [yellow]演示：见证方与链都在本机。 Witness and chain run on this machine: they prove the code, not the claim.[/yellow]")
+    say("\n  [yellow]演示：见证方与链都在本机。 Witness and chain run on this machine:")
+    say("  [yellow]they prove the code, not the claim.")
     say("  Ctrl-C 结束 ends it; the data stays in " + str(stage.settings.data))
 
 
@@ -112,6 +117,7 @@ def _qr(text: str) -> list[str]:
     rows = [list(row) for row in matrix(text)]
     if len(rows) % 2:
         rows.append([False] * len(rows[0]))
-    marks = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
-    return ["".join(marks[bool(a), bool(b)] for a, b in zip(top, low, strict=True)) for top, low in zip(rows[::2], rows[1::2], strict=True)]
+    marks = " ▀▄█"
+    pairs = zip(rows[::2], rows[1::2], strict=True)
+    return ["".join(marks[bool(a) + 2 * bool(b)] for a, b in zip(top, low, strict=True)) for top, low in pairs]
 

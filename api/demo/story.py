@@ -9,7 +9,7 @@ Records only.  Signing and sending are play.py's, item codes labels.py's of the 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid5
@@ -140,9 +140,9 @@ class Season:
             yield from self._way(lot)
         yield self._recall(self.lots[2])
 
-    def _at(self, hours: float, party: Party, **more: str) -> Occasion:
+    def _at(self, hours: float, party: Party) -> Occasion:
         time = self.harvest_day + timedelta(hours=hours)
-        return Occasion(time, party.uri, place=party.place, location=more.pop("location", party.place), **more)
+        return Occasion(time, party.uri, place=party.place, location=party.place)
 
     def _event(self, party: Party, event: build.Event, what: str, withhold: Withholding = PRICE) -> Told:
         return Told(party, event_record(encode(event), issuer=party.uri, withhold=withhold), what)
@@ -228,11 +228,9 @@ class Season:
     def _hop(self, things: Things, giver: Party, taker: Party, left: float, arrived: float) -> Iterator[Told]:
         note = kde.Reference("desadv", f"DN-{left:g}-{things.lots[0].lot[-8:]}-{taker.short}", giver.uri[-13:])
         between = Handover(giver.uri, taker.uri, giver.place, taker.place)
-        sent = self._at(left, giver, location="")
-        sent = Occasion(sent.time, sent.issuer, place=sent.place, references=(note,), extra={kde.PRICE: "12.50"})
+        sent = replace(self._at(left, giver), location="", references=(note,), extra={kde.PRICE: "12.50"})
         yield self._event(giver, build.ship(things, sent, between), "shipping")
-        got = self._at(arrived, taker)
-        got = Occasion(got.time, got.issuer, place=got.place, location=got.location, references=(note,))
+        got = replace(self._at(arrived, taker), references=(note,))
         yield self._event(taker, build.receive(things, got, between), "receiving")
 
     def _some(self, lot: Lot, units: int) -> Things:
