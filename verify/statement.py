@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from .errors import BadSignature, Malformed
+from .errors import BadSignature, Malformed, need
 from .note import check_point
 from .strict import MAX_BYTES, b64u_decode, b64u_encode, members, parse
 
@@ -37,9 +37,6 @@ PLAIN, WITHHOLDING = "vc+jwt", "vc+sd-jwt"
 CONTROL_KINDS = frozenset(
     ("Genesis", "PartyRegistration", "KeyRevocation", "Withdrawal", "LabelCommitment", "RecallNotice", "Erasure")
 )
-KINDS = CONTROL_KINDS | {
-    "TraceabilityEvent", "MasterData", "Certificate", "CommitmentCertificate", "LabReport", "Adoption",
-}  # fmt: skip
 # What a party may keep from some readers.  Nothing that decides a statement's subjects or issuer is here.
 WITHHOLDABLE: Mapping[str, frozenset[str]] = {
     "TraceabilityEvent": frozenset(("sourceList", "destinationList", "bizTransactionList", "originmark:price")),
@@ -47,7 +44,9 @@ WITHHOLDABLE: Mapping[str, frozenset[str]] = {
     "Certificate": frozenset(("lookup", "price")),
     "CommitmentCertificate": frozenset(("contact", "price")),
 }
+KINDS = CONTROL_KINDS | {*WITHHOLDABLE, "MasterData", "Adoption"}
 MAX_DISCLOSURES = 32
+_MEMBERS = {"@context": list, "type": list, "issuer": str, "validFrom": str, "credentialSubject": dict}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:[0-5]\d)", re.ASCII)
 
 
@@ -114,8 +113,7 @@ class Statement:
     @cached_property
     def disclosed(self) -> dict[str, Any]:
         """`credentialSubject` with every member this reader was shown, and without `_sd`."""
-        bare = {name: value for name, value in self.subject.items() if name != "_sd"}
-        return bare | {shown.name: shown.value for shown in self.disclosures}
+        return _without(self.subject, "_sd") | {shown.name: shown.value for shown in self.disclosures}
 
     @property
     def withheld(self) -> int:
@@ -124,10 +122,8 @@ class Statement:
 
     def format(self, disclosures: Sequence[Disclosure] | None = None) -> bytes:
         """Print the statement as it travels: `JWS`, or `JWS~D1~…~` where the type is vc+sd-jwt."""
-        if self.header["typ"] == PLAIN:
-            return self.jws
         shown = self.disclosures if disclosures is None else disclosures
-        return b"~".join([self.jws, *(one.text.encode() for one in shown), b""])
+        return self.jws if self.header["typ"] == PLAIN else b"~".join([self.jws, *(one.text.encode() for one in shown), b""])
 
     def public_disclosures(self) -> tuple[Disclosure, ...]:
         """The disclosures that the party itself marked for everybody (payload member `public`)."""
@@ -137,35 +133,31 @@ class Statement:
 def parse_statement(data: bytes | str) -> Statement:
     """Parse `JWS` or `JWS~D1~…~`, at most 64 KiB.  Raises Malformed with the JSON pointer of the fault."""
     raw = data.encode() if isinstance(data, str) else data
-    if len(raw) > MAX_BYTES:
-        raise Malformed(f"{len(raw)} bytes; a statement has at most {MAX_BYTES}", code="too-large")
+    need(len(raw) <= MAX_BYTES, f"{len(raw)} bytes; a statement has at most {MAX_BYTES}", "too-large")
     try:
         jws, *rest = raw.decode("ascii").split("~")
         header, payload, signature = jws.split(".")
     except ValueError:
         raise Malformed("not a compact JWS", code="not-a-jws") from None
-    texts = [_text(header), _text(payload)]
-    if rest and rest.pop() != "":
-        raise Malformed("key binding is not allowed", code="key-binding")
-    statement = assemble(texts[0], texts[1], b64u_decode(signature, length=64), rest)
-    if (statement.header["typ"] == WITHHOLDING) != ("~" in raw.decode("ascii")):
-        raise Malformed("vc+sd-jwt travels as JWS~…~, vc+jwt without ~", code="wrong-typ", where="/header/typ")
+    header, payload = _text(header), _text(payload)
+    need(not rest or rest.pop() == "", "key binding is not allowed", "key-binding")
+    statement = assemble(header, payload, b64u_decode(signature, length=64), rest)
+    fits = (statement.header["typ"] == WITHHOLDING) == (b"~" in raw)
+    need(fits, "vc+sd-jwt travels as JWS~…~, vc+jwt without ~", "wrong-typ", "/header/typ")
     return statement
 
 
 def assemble(header_text: str, payload_text: str, signature: bytes, disclosures: Sequence[str]) -> Statement:
     """Build a statement from its exact texts (the form a bundle carries) under the same rules."""
-    header = parse(header_text)
-    if not isinstance(header, dict) or set(header) != {"alg", "kid", "typ"}:
-        raise Malformed("the header has exactly alg, kid and typ", code="bad-header", where="/header")
-    if header["alg"] not in ("ES256", "EdDSA") or header["typ"] not in (PLAIN, WITHHOLDING):
-        raise Malformed("unknown alg or typ", code="bad-header", where="/header")
-    if not isinstance(header["kid"], str) or len(b64u_decode(header["kid"])) != 32:
-        raise Malformed("kid is not a thumbprint", code="bad-header", where="/header/kid")
-    payload = parse(payload_text)
+    header: Any = parse(header_text)
+    is_header = isinstance(header, dict) and set(header) == {"alg", "kid", "typ"}
+    known = is_header and header["alg"] in ("ES256", "EdDSA") and header["typ"] in (PLAIN, WITHHOLDING)
+    need(known, "the header has exactly a known alg, kid and a known typ", "bad-header", "/header")
+    is_thumbprint = isinstance(header["kid"], str) and len(b64u_decode(header["kid"])) == 32
+    need(is_thumbprint, "kid is not a thumbprint", "bad-header", "/header/kid")
+    payload = members(parse(payload_text), _MEMBERS, {"_sd_alg": str, "public": list}, "")
     _check_payload(payload, payload_text, header["typ"])
-    shown = tuple(_parse_disclosure(text) for text in disclosures)
-    statement = Statement(header_text, payload_text, signature, header, cast(dict[str, Any], payload), shown)
+    statement = Statement(header_text, payload_text, signature, header, payload, tuple(map(_parse_disclosure, disclosures)))
     _check_disclosures(statement)
     return statement
 
@@ -177,81 +169,69 @@ def _text(encoded: str) -> str:
         raise Malformed("not valid UTF-8", code="not-utf8") from None
 
 
-def _check_payload(payload: object, text: str, typ: str) -> None:
-    required = {"@context": list, "type": list, "issuer": str, "validFrom": str, "credentialSubject": dict}
-    found = members(payload, required, {"_sd_alg": str, "public": list}, "")
-    kinds = cast(list[object], found["type"])
-    if len(kinds) != 2 or kinds[0] != "VerifiableCredential" or str(kinds[1]) not in KINDS:
-        raise Malformed("type is VerifiableCredential and one known kind", code="unknown-kind", where="/type")
-    contexts = cast(list[object], found["@context"])
-    if not contexts or contexts[0] != CONTEXT or not all(isinstance(one, str) for one in contexts):
-        raise Malformed(f"@context begins with {CONTEXT}", code="bad-context", where="/@context")
-    parse_time(cast(str, found["validFrom"]), "/validFrom")
+def _check_payload(payload: dict[str, Any], text: str, typ: str) -> None:
+    kinds, contexts, subject = payload["type"], payload["@context"], payload["credentialSubject"]
+    is_known = len(kinds) == 2 and kinds[0] == "VerifiableCredential" and str(kinds[1]) in KINDS
+    need(is_known, "type is VerifiableCredential and one known kind", "unknown-kind", "/type")
+    is_ours = contexts[:1] == [CONTEXT] and all(isinstance(one, str) for one in contexts)
+    need(is_ours, f"@context begins with {CONTEXT}", "bad-context", "/@context")
+    parse_time(payload["validFrom"], "/validFrom")
     if kinds[1] not in ("TraceabilityEvent", "Adoption"):
         parse(text, own_kind=True)  # foreign events keep their numbers, our own kinds have integers only
-    if typ == PLAIN and ("_sd_alg" in found or "public" in found or "_sd" in cast(dict[str, object], found["credentialSubject"])):
-        raise Malformed("withheld members need typ vc+sd-jwt", code="wrong-typ", where="/header/typ")
-    _check_hashes(found)
+    is_whole = "_sd_alg" not in payload and "public" not in payload and "_sd" not in subject
+    need(typ == WITHHOLDING or is_whole, "withheld members need typ vc+sd-jwt", "wrong-typ", "/header/typ")
+    _check_hashes(payload, subject.get("_sd", []))
+    _refuse_nesting({**payload, "credentialSubject": _without(subject, "_sd")}, "")
 
 
-def _check_hashes(payload: dict[str, object]) -> None:
-    subject = cast(dict[str, object], payload["credentialSubject"])
-    hashes = subject.get("_sd", [])
-    if payload.get("_sd_alg", "sha-256") != "sha-256":
-        raise Malformed("only sha-256 is allowed", code="bad-disclosure", where="/_sd_alg")
-    if not isinstance(hashes, list) or len(hashes) > MAX_DISCLOSURES or len(set(map(str, hashes))) != len(hashes):
-        raise Malformed("_sd is a list of distinct digests", code="bad-disclosure", where="/credentialSubject/_sd")
+def _check_hashes(payload: dict[str, Any], hashes: Any) -> None:
+    where = "/credentialSubject/_sd"
+    need(payload.get("_sd_alg", "sha-256") == "sha-256", "only sha-256 is allowed", "bad-disclosure", "/_sd_alg")
+    is_set = isinstance(hashes, list) and len(hashes) <= MAX_DISCLOSURES and len(set(map(str, hashes))) == len(hashes)
+    need(is_set, f"_sd is a list of at most {MAX_DISCLOSURES} distinct digests", "bad-disclosure", where)
     for one in hashes:
-        if not isinstance(one, str) or len(b64u_decode(one)) != 32:
-            raise Malformed("_sd holds SHA-256 digests", code="bad-disclosure", where="/credentialSubject/_sd")
-    if not set(map(str, cast(list[object], payload.get("public", [])))) <= set(hashes):
-        raise Malformed("public names a digest that _sd does not hold", code="bad-disclosure", where="/public")
-    rest = {**payload, "credentialSubject": {name: value for name, value in subject.items() if name != "_sd"}}
-    _refuse_nesting(rest, "")
+        need(isinstance(one, str) and len(b64u_decode(one)) == 32, "_sd holds SHA-256 digests", "bad-disclosure", where)
+    is_held = all(one in hashes for one in payload.get("public", []))
+    need(is_held, "public names a digest that _sd does not hold", "bad-disclosure", "/public")
+
+
+def _without(found: dict[str, Any], left_out: str) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name != left_out}
 
 
 def _refuse_nesting(value: object, pointer: str) -> None:
-    if isinstance(value, dict):
-        for name, member in value.items():
-            if name in ("_sd", "..."):
-                raise Malformed("disclosures may not be nested", code="bad-disclosure", where=f"{pointer}/{name}")
+    if isinstance(value, dict | list):
+        for name, member in value.items() if isinstance(value, dict) else enumerate(value):
+            need(name not in ("_sd", "..."), "disclosures may not be nested", "bad-disclosure", f"{pointer}/{name}")
             _refuse_nesting(member, f"{pointer}/{name}")
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            _refuse_nesting(item, f"{pointer}/{position}")
 
 
 def _parse_disclosure(text: str) -> Disclosure:
-    found = parse(_text(text))
-    if not isinstance(found, list) or len(found) != 3 or not all(isinstance(part, str) for part in found[:2]):
-        raise Malformed("a disclosure is [salt, name, value]", code="bad-disclosure")
-    if len(found[0]) < 22:  # characters of base64url: 128 bits, or a withheld price could be guessed
-        raise Malformed("a salt has at least 128 bits", code="bad-disclosure")
+    found: Any = parse(_text(text))
+    is_triple = isinstance(found, list) and len(found) == 3 and all(isinstance(part, str) for part in found[:2])
+    # 22 characters of base64url are 128 bits; with fewer, a withheld price could be guessed.
+    need(is_triple and len(found[0]) >= 22, "a disclosure is [salt of 128 bits, name, value]", "bad-disclosure")
     _refuse_nesting(found[2], found[1])
     return Disclosure(text, found[1], found[2])
 
 
 def _check_disclosures(statement: Statement) -> None:
-    hashes = statement.subject.get("_sd", [])
-    allowed = WITHHOLDABLE.get(statement.kind, frozenset())
     names = [shown.name for shown in statement.disclosures]
     for shown in statement.disclosures:
-        if shown.digest not in hashes or shown.name in statement.subject or names.count(shown.name) > 1:
-            raise Malformed("a disclosure that was not signed", code="bad-disclosure", where=f"/{shown.name}")
-        if shown.name not in allowed:
-            raise Malformed(f"{shown.name} may not be withheld", code="bad-disclosure", where=f"/{shown.name}")
+        is_signed = shown.digest in statement.subject.get("_sd", []) and shown.name not in statement.subject
+        is_allowed = shown.name in WITHHOLDABLE.get(statement.kind, ()) and names.count(shown.name) == 1
+        need(is_signed and is_allowed, "not a member signed as withheld", "bad-disclosure", f"/{shown.name}")
 
 
 def parse_time(text: str, where: str = "") -> datetime:
     """Parse RFC 3339 with an offset, exactly; raises Malformed (`bad-time`)."""
+    need(_TIME.fullmatch(text), "not a time with an offset (RFC 3339)", "bad-time", where)
     try:
-        if not _TIME.fullmatch(text):
-            raise ValueError
         found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
         found.astimezone(UTC)  # the first and the last day there is have no time in UTC
-        return found
     except (OverflowError, ValueError):
-        raise Malformed("not a time with an offset (RFC 3339)", code="bad-time", where=where) from None
+        raise Malformed("there is no such time", code="bad-time", where=where) from None
+    return found
 
 
 def jwk_of(key: PublicKey) -> dict[str, str]:
@@ -266,11 +246,12 @@ def jwk_of(key: PublicKey) -> dict[str, str]:
 def public_key(jwk: Jwk) -> PublicKey:
     """Read a JWK of exactly kty, crv, x (and y); the point must be on the curve.  Raises Malformed (`bad-jwk`)."""
     try:
-        if dict(jwk).keys() == {"crv", "kty", "x", "y"} and (jwk["kty"], jwk["crv"]) == ("EC", "P-256"):
-            x, y = (int.from_bytes(b64u_decode(jwk[name], length=32), "big") for name in "xy")
-            return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
-        if dict(jwk).keys() == {"crv", "kty", "x"} and (jwk["kty"], jwk["crv"]) == ("OKP", "Ed25519"):
-            return Ed25519PublicKey.from_public_bytes(check_point(b64u_decode(jwk["x"], length=32)))
+        match dict(jwk):
+            case {"kty": "EC", "crv": "P-256", "x": x, "y": y, **more} if not more:
+                point = b"\x04" + b64u_decode(x, length=32) + b64u_decode(y, length=32)
+                return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+            case {"kty": "OKP", "crv": "Ed25519", "x": x, **more} if not more:
+                return Ed25519PublicKey.from_public_bytes(check_point(b64u_decode(x, length=32)))
     except (TypeError, ValueError):
         pass
     raise Malformed("not a P-256 or Ed25519 public JWK", code="bad-jwk")
@@ -291,7 +272,7 @@ def verify_bytes(message: bytes, signature: bytes, jwk: Jwk) -> None:
             return
         if len(signature) != 64:
             raise ValueError
-        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+        r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
         if s > P256_ORDER // 2:
             raise BadSignature("s is in the upper half: use n - s (PROTOCOL.md)", code="high-s")
         key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
