@@ -10,7 +10,6 @@ Source: c2sp.org/signed-note v1.0.0.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,27 +17,24 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from .errors import BadSignature, Malformed, NotTrusted
+from .errors import BadSignature, Malformed, NotTrusted, need
 from .strict import b64_decode, b64_encode
 
 LOG, COSIGNER = 1, 4
 MAX_NOTE = 65_536  # bytes
 MAX_LINES = 64  # signed-note asks for at least 16
-# Without the sign bit: the points of small order and every spelling from the field's prime up.  Such a "key" verifies
-# signatures that nobody made.
-_SMALL_ORDER = (
-    0, 1, 2**255 - 20,
-    int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"),
-    int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"),
-)  # fmt: skip
 _PRIME = 2**255 - 19
+# y of the points of small order, without the sign bit.  Such a "key" verifies signatures that nobody made.
+_SMALL_ORDER = (
+    0, 1, _PRIME - 1, 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+)  # fmt: skip
 
 
 def check_point(public: bytes) -> bytes:
     """Return an Ed25519 public key of 32 bytes, or raise Malformed (`weak-key`) where anybody can sign for it."""
     y = int.from_bytes(public, "little") & (2**255 - 1)
-    if y in _SMALL_ORDER or y >= _PRIME:
-        raise Malformed("a point that anyone can sign for", code="weak-key")
+    need(y < _PRIME and y not in _SMALL_ORDER, "a point that anyone can sign for", "weak-key")
     return public
 
 
@@ -54,13 +50,10 @@ class VerifierKey:
     def parse(cls, text: str) -> "VerifierKey":
         """Parse a verifier key; raises Malformed (`bad-vkey`)."""
         name, _, rest = text.partition("+")
-        key_id, _, encoded = rest.partition("+")
-        data = b64_decode(encoded)
-        if len(data) != 33 or data[0] not in (LOG, COSIGNER):
-            raise Malformed("not an Ed25519 verifier key of kind 01 or 04", code="bad-vkey")
+        data = b64_decode(rest.partition("+")[2])
+        need(len(data) == 33 and data[0] in (LOG, COSIGNER), "not an Ed25519 verifier key of kind 01 or 04", "bad-vkey")
         key = cls(name, data[0], data[1:])
-        if not _is_name(name) or key.key_id.hex() != key_id or key.format() != text:
-            raise Malformed("name, key id and key do not belong together", code="bad-vkey")
+        need(_is_name(name) and key.format() == text, "name, key id and key do not belong together", "bad-vkey")
         check_point(key.public)
         return key
 
@@ -82,6 +75,19 @@ class VerifierKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SignatureLine:
+    """One line: who claims to have signed, with which key id, and the bytes."""
+
+    name: str
+    key_id: bytes
+    payload: bytes
+
+    def format(self) -> str:
+        """Print the line with its line end."""
+        return f"— {self.name} {b64_encode(self.key_id + self.payload)}\n"
+
+
+@dataclass(frozen=True, slots=True)
 class Signer:
     """A private note key.  Whoever holds a log's can fork it; witnesses and the contract still refuse the fork."""
 
@@ -96,24 +102,11 @@ class Signer:
 
     def line(self, payload: bytes) -> str:
         """Print a signature line; for kind 04 the payload begins with the time (cosignature.py)."""
-        return f"— {self.name} {b64_encode(self.vkey.key_id + payload)}\n"
+        return SignatureLine(self.name, self.vkey.key_id, payload).format()
 
     def sign(self, text: str) -> str:
         """Sign a note text as a log does (kind 01)."""
         return self.line(self.private.sign(text.encode()))
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureLine:
-    """One line: who claims to have signed, with which key id, and the bytes."""
-
-    name: str
-    key_id: bytes
-    payload: bytes
-
-    def format(self) -> str:
-        """Print the line with its line end."""
-        return f"— {self.name} {b64_encode(self.key_id + self.payload)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,37 +124,26 @@ class Note:
 def parse_note(data: bytes | str) -> Note:
     """Parse a note of at most 64 KiB; raises Malformed (`bad-note`).  Nothing is verified yet."""
     try:
-        whole = data.decode("utf-8") if isinstance(data, bytes) else data
-        size = len(whole.encode("utf-8"))
+        raw = data if isinstance(data, bytes) else data.encode()
+        text, gap, tail = raw.decode().rpartition("\n\n")
     except UnicodeError:
         raise Malformed("a note must be UTF-8", code="bad-note") from None
-    text, gap, tail = whole.rpartition("\n\n")
-    if (
-        size > MAX_NOTE
-        or not gap
-        or not text
-        or not tail.endswith("\n")
-        or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", whole)
-    ):
-        raise Malformed("not a signed note", code="bad-note")
-    lines = tail[:-1].split("\n")
-    if len(lines) > MAX_LINES:
-        raise Malformed(f"more than {MAX_LINES} signatures", code="bad-note")
-    return Note(text + "\n", tuple(_parse_line(line) for line in lines))
+    is_text = len(raw) <= MAX_NOTE and not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", raw)
+    *lines, end = tail.split("\n")
+    need(is_text and gap and text and not end and 0 < len(lines) <= MAX_LINES, "not a signed note", "bad-note")
+    return Note(text + "\n", tuple(map(_parse_line, lines)))
 
 
 def _parse_line(line: str) -> SignatureLine:
     parts = line.split(" ")
-    if len(parts) != 3 or parts[0] != "—" or not _is_name(parts[1]):
-        raise Malformed("not a signature line", code="bad-note")
+    need(len(parts) == 3 and parts[0] == "—" and _is_name(parts[1]), "not a signature line", "bad-note")
     data = b64_decode(parts[2])
-    if len(data) < 5:
-        raise Malformed("a signature line without a signature", code="bad-note")
+    need(len(data) > 4, "a signature line without a signature", "bad-note")
     return SignatureLine(parts[1], data[:4], data[4:])
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(c.isspace() or unicodedata.category(c)[0] == "Z" for c in name)
+    return "+" not in name and name.split() == [name]  # not empty, and no space of Unicode's in it
 
 
 def lines_of(note: Note, key: VerifierKey) -> list[SignatureLine]:
@@ -175,16 +157,13 @@ def open_note(note: Note, keys: Sequence[VerifierKey]) -> tuple[VerifierKey, ...
 
     Raises BadSignature where a known key's line does not verify, NotTrusted where no known key signed.
     """
-    signed = []
-    for key in keys:
-        found = lines_of(note, key)
-        for line in found:
+    signed = tuple(key for key in keys if lines_of(note, key))
+    for key in signed:
+        for line in lines_of(note, key):
             key.verify(note.text.encode(), line.payload)
-        if found:
-            signed.append(key)
     if not signed:
         raise NotTrusted("no key of the policy signed this", code="no-known-signature")
-    return tuple(signed)
+    return signed
 
 
 def sign_note(text: str, signers: Iterable[Signer]) -> str:
