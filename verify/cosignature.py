@@ -2,7 +2,6 @@
 Cosignatures: a third party saw this checkpoint, and only consistent growth before it.
 
 The same form with the operator's own clock key states the checkpoint's time; it never counts in a quorum.
-
 Source: c2sp.org/tlog-cosignature, type 04 (timestamped Ed25519).
 """
 

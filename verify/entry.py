@@ -4,14 +4,12 @@ Entries: the bytes the log hashes at one index.
     0x01 || u64 sequencing time, ms since 1970, big-endian || SHA-256(JWS), 32 bytes || subject keys, 32 bytes each
 
 Tiles alone are thus a complete, public, payload-free index: whoever counts the keys catches an omission, and content can
-be erased without touching the tree.
-
-Source: protocol.md section 1, Entry.
+be erased without touching the tree.  Source: protocol.md section 1, Entry.
 """
 
 from dataclasses import dataclass
 
-from .errors import Malformed
+from .errors import need
 
 VERSION = 1
 MAX_KEYS = 1_024  # 41 + 32 * 1,024 = 32,809 bytes; tlog-tiles allows 65,535
@@ -28,16 +26,14 @@ class Entry:
 
     def encode(self) -> bytes:
         """Print the entry; raises Malformed where keys are unsorted, repeated, missing or too many."""
-        if not 0 < len(self.keys) <= MAX_KEYS or any(a >= b for a, b in zip(self.keys, self.keys[1:], strict=False)):
-            raise Malformed(f"1 to {MAX_KEYS} distinct subject keys in order were expected", code="bad-entry")
+        is_set = 0 < len(self.keys) <= MAX_KEYS and all(a < b for a, b in zip(self.keys, self.keys[1:], strict=False))
+        need(is_set, f"1 to {MAX_KEYS} distinct subject keys in order were expected", "bad-entry")
         return bytes([VERSION]) + self.time_ms.to_bytes(8, "big") + self.digest + b"".join(self.keys)
 
     @classmethod
     def decode(cls, data: bytes) -> "Entry":
         """Parse an entry; accepts exactly what `encode` prints.  Raises Malformed (`bad-entry`)."""
-        if len(data) < HEAD + 32 or (len(data) - HEAD) % 32 or data[0] != VERSION:
-            raise Malformed("not an entry of version 1", code="bad-entry")
         keys = tuple(data[at : at + 32] for at in range(HEAD, len(data), 32))
         entry = cls(int.from_bytes(data[1:9], "big"), data[9:HEAD], keys)
-        entry.encode()
+        need(len(data) % 32 == HEAD % 32 and entry.encode() == data, "not an entry of version 1", "bad-entry")
         return entry

@@ -10,12 +10,11 @@ tlog-proof: index, inclusion proof and checkpoint of one entry, as a text that s
 Source: c2sp.org/tlog-proof.
 """
 
-import re
 from dataclasses import dataclass
 
-from .errors import Malformed
+from .errors import need
 from .merkle import MAX_SIZE, Hash
-from .strict import b64_decode, b64_encode
+from .strict import b64_decode, b64_encode, count
 
 HEADER = "c2sp.org/tlog-proof@v1"
 
@@ -33,14 +32,13 @@ class TlogProof:
     def parse(cls, text: str) -> "TlogProof":
         """Parse a proof; raises Malformed (`bad-proof`).  Index and path are checked by merkle.verify_inclusion."""
         head, gap, checkpoint = text.partition("\n\n")
-        lines = head.split("\n")
-        if not gap or lines.pop(0) != HEADER:
-            raise Malformed("not a tlog-proof", code="bad-proof")
+        header, *lines = head.split("\n")
+        need(gap and header == HEADER, "not a tlog-proof", "bad-proof")
         extra = b64_decode(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
-        found = re.fullmatch(r"index (0|[1-9][0-9]{0,15})", lines.pop(0), re.ASCII) if lines else None
-        if found is None or int(found[1]) >= MAX_SIZE or len(lines) > 63:
-            raise Malformed("not a tlog-proof", code="bad-proof")
-        return cls(int(found[1]), tuple(b64_decode(line, length=32) for line in lines), checkpoint, extra)
+        need(lines and lines[0].startswith("index ") and len(lines) <= 64, "not a tlog-proof", "bad-proof")
+        index, path = count(lines[0][6:], "bad-proof"), lines[1:]
+        need(index < MAX_SIZE, "no entry has this index", "bad-proof")
+        return cls(index, tuple(b64_decode(line, length=32) for line in path), checkpoint, extra)
 
     def format(self) -> str:
         """Print the proof as `parse` reads it."""
