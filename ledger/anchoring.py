@@ -123,7 +123,10 @@ class Anchoring:
                     row.state, row.remark, row.changed_ms = "superseded", None, now_ms
                 queued = [self._queue(session, published, now_ms)]
             session.commit()
-            return queued[-1] if queued else None
+            if not queued:
+                return None
+            session.refresh(queued[-1])  # a commit expires it, and it is read after this session has closed
+            return queued[-1]
 
     def _queue(self, session: Session, published: Published, now_ms: int) -> AnchorRow:
         pin, checkpoint = self.backend.pin, Checkpoint.parse(parse_note(published.body).text)
