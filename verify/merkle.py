@@ -7,7 +7,7 @@ signed checkpoint, and never from two places.  Size 0 has a root and no proofs.
 Source: RFC 6962 section 2.1; RFC 9162 sections 2.1.3.2 and 2.1.4.2; protocol.md section 1 (multiproof).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 
 from .errors import NotConsistent, NotIncluded
@@ -59,52 +59,43 @@ def roots_reader(leaves: Sequence[Hash]) -> Reader:
     return lambda level, index: levels[level][index]
 
 
+def _beside(index: int, size: int, *, whole: bool = False) -> list[tuple[int, int]]:
+    # The subtrees that the way from the root to leaf `index` passes, the lowest first; those that start before it lie on
+    # its left.  With `whole` the way ends as soon as it is in a subtree that ends with the leaf.
+    start, end, passed = 0, size, []
+    while end != index + 1 or (start != index and not whole):
+        middle = start + split(end - start)
+        passed.append((middle, end) if index < middle else (start, middle))
+        start, end = (start, middle) if index < middle else (middle, end)
+    return passed[::-1]
+
+
 def prove_inclusion(reader: Reader, index: int, size: int) -> list[Hash]:
     """Prove that leaf `index` is in the tree of `size` leaves: siblings from the leaf up, at most 53 of 32 bytes."""
     if not 0 <= index < size <= MAX_SIZE:
         raise ValueError(f"no leaf {index} in a tree of {size}")
-    start, end, path = 0, size, []
-    while end - start > 1:
-        middle = start + split(end - start)
-        if index < middle:
-            path.append(subtree(reader, middle, end))
-            end = middle
-        else:
-            path.append(subtree(reader, start, middle))
-            start = middle
-    return path[::-1]
+    return [subtree(reader, *other) for other in _beside(index, size)]
 
 
 def prove_consistency(reader: Reader, old: int, new: int) -> list[Hash]:
     """Prove that the tree of `old` leaves is a prefix of the tree of `new`; empty where they are equal."""
     if not 0 < old <= new <= MAX_SIZE:
         raise ValueError(f"no consistency proof from {old} to {new}")
-    start, end, path, whole = 0, new, [], True
-    while end != old:
-        middle = start + split(end - start)
-        if old <= middle:
-            path.append(subtree(reader, middle, end))
-            end = middle
-        else:
-            path.append(subtree(reader, start, middle))
-            start, whole = middle, False
-    if not whole:
-        path.append(subtree(reader, start, end))
-    return path[::-1]
+    others = _beside(old - 1, new, whole=True)
+    lefts = [end for start, end in others if start < old]
+    return [subtree(reader, *part) for part in ([(lefts[0], old), *others] if lefts else others)]
 
 
 def verify_inclusion(leaf: Hash, *, index: int, size: int, proof: Sequence[Hash], root: Hash) -> None:
     """Verify that `leaf` is at `index` under (size, root).  Raises NotIncluded."""
     if not 0 <= index < size <= MAX_SIZE:
         raise NotIncluded(f"index {index} is not below the size {size}")
-    inner = (index ^ (size - 1)).bit_length()
-    if len(proof) != inner + (index >> inner).bit_count():
+    others = _beside(index, size)
+    if len(proof) != len(others):
         raise NotIncluded("the proof has the wrong length")
-    found = leaf
-    for level, sibling in enumerate(proof):
-        left = level >= inner or index >> level & 1
-        found = node_hash(sibling, found) if left else node_hash(found, sibling)
-    if found != root:
+    for (start, _), sibling in zip(others, proof, strict=True):
+        leaf = node_hash(sibling, leaf) if start < index else node_hash(leaf, sibling)
+    if leaf != root:
         raise NotIncluded("the proof leads to another root")
 
 
@@ -112,29 +103,32 @@ def verify_consistency(*, old: int, new: int, old_root: Hash, new_root: Hash, pr
     """Verify that (old, old_root) is a prefix of (new, new_root); both sizes at least 1.  Raises NotConsistent."""
     if not 0 < old <= new <= MAX_SIZE:
         raise NotConsistent(f"the log cannot have gone from {old} to {new} entries")
-    if old == new:
-        if proof or old_root != new_root:
-            raise NotConsistent("two different trees of one size")
-        return
-    path = list(proof) if old & (old - 1) else [old_root, *proof]
-    if not path or not proof:
-        raise NotConsistent("the proof is empty")
-    position, last = old - 1, new - 1
-    while position & 1:
-        position, last = position >> 1, last >> 1
-    first = second = path[0]
-    for sibling in path[1:]:
-        if last == 0:
-            raise NotConsistent("the proof is too long")
-        if position & 1 or position == last:
-            first, second = node_hash(sibling, first), node_hash(sibling, second)
-            while not position & 1 and position:
-                position, last = position >> 1, last >> 1
-        else:
-            second = node_hash(second, sibling)
-        position, last = position >> 1, last >> 1
-    if last or first != old_root or second != new_root:
+    lefts = [start < old for start, _ in _beside(old - 1, new, whole=True)]
+    # Where the old tree is a whole left subtree of the new one, its root is known and not repeated in the proof.
+    first, *path = proof if any(lefts) and proof else [old_root, *proof]
+    if len(path) != len(lefts):
+        raise NotConsistent("the proof has the wrong length")
+    second = first
+    for left, sibling in zip(lefts, path, strict=True):
+        first = node_hash(sibling, first) if left else first
+        second = node_hash(sibling, second) if left else node_hash(second, sibling)
+    if (first, second) != (old_root, new_root):
         raise NotConsistent("the proof does not lead from the old root to the new one")
+
+
+def _fold(start: int, end: int, leaves: Mapping[int, Hash], bare: Callable[[int, int], Hash]) -> Hash:
+    # The hash over leaves [start, end); `bare` gives it for the maximal subtrees without any of `leaves`, left to right.
+    if not leaves:
+        return bare(start, end)
+    if end - start == 1:
+        return leaves[start]
+    middle = start + split(end - start)
+    left = _fold(start, middle, {index: leaf for index, leaf in leaves.items() if index < middle}, bare)
+    return node_hash(left, _fold(middle, end, {index: leaf for index, leaf in leaves.items() if index >= middle}, bare))
+
+
+def _are_below(indexes: Collection[int], size: int) -> bool:
+    return bool(indexes) and min(indexes) >= 0 and max(indexes) < size <= MAX_SIZE
 
 
 def prove_multi(reader: Reader, indexes: Sequence[int], size: int) -> list[Hash]:
@@ -143,51 +137,26 @@ def prove_multi(reader: Reader, indexes: Sequence[int], size: int) -> list[Hash]
 
     `indexes` distinct, ascending, below `size`, not empty.  Source: protocol.md section 1, Multiproof.
     """
-    _check_indexes(indexes, size)
+    if not _are_below(indexes, size) or sorted(set(indexes)) != list(indexes):
+        raise ValueError("a multiproof is about one or more leaves below the size, distinct and ascending")
     nodes: list[Hash] = []
 
-    def visit(start: int, end: int, inside: Sequence[int]) -> None:
-        if not inside:
-            nodes.append(subtree(reader, start, end))
-        elif end - start > 1:
-            middle = start + split(end - start)
-            visit(start, middle, [index for index in inside if index < middle])
-            visit(middle, end, [index for index in inside if index >= middle])
+    def take(start: int, end: int) -> Hash:
+        nodes.append(subtree(reader, start, end))
+        return nodes[-1]
 
-    visit(0, size, indexes)
+    _fold(0, size, dict.fromkeys(indexes, b""), take)
     return nodes
 
 
 def verify_multi(leaves: Mapping[int, Hash], *, size: int, proof: Sequence[Hash], root: Hash) -> None:
     """Verify leaves by index under (size, root); every node of the proof must be consumed.  Raises NotIncluded."""
-    indexes = sorted(leaves)
-    try:
-        _check_indexes(indexes, size)
-    except ValueError as error:
-        raise NotIncluded(str(error)) from None
+    if not _are_below(leaves, size):
+        raise NotIncluded("a multiproof is about one or more leaves below the size")
     nodes = iter(proof)
-
-    def visit(start: int, end: int, inside: Sequence[int]) -> Hash:
-        if not inside:
-            try:
-                return next(nodes)
-            except StopIteration:
-                raise NotIncluded("the proof is too short") from None
-        if end - start == 1:
-            return leaves[start]
-        middle = start + split(end - start)
-        left = visit(start, middle, [index for index in inside if index < middle])
-        return node_hash(left, visit(middle, end, [index for index in inside if index >= middle]))
-
-    found = visit(0, size, indexes)
-    if next(nodes, None) is not None:
-        raise NotIncluded("the proof is too long")
-    if found != root:
-        raise NotIncluded("the proof leads to another root")
-
-
-def _check_indexes(indexes: Sequence[int], size: int) -> None:
-    if not indexes or size > MAX_SIZE or indexes[0] < 0 or indexes[-1] >= size:
-        raise ValueError("a multiproof is about one or more leaves below the size")
-    if any(a >= b for a, b in zip(indexes, indexes[1:], strict=False)):
-        raise ValueError("the indexes must be distinct and ascending")
+    try:
+        found = _fold(0, size, leaves, lambda start, end: next(nodes))
+    except StopIteration:
+        raise NotIncluded("the proof is too short") from None
+    if found != root or next(nodes, None) is not None:
+        raise NotIncluded("the proof is too long, or leads to another root")
