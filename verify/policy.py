@@ -13,16 +13,19 @@ Source: c2sp.org/tlog-policy, with lines of our own for clock, registrar, anchor
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from .errors import Malformed
-from .merkle import MAX_SIZE
+from .errors import Malformed, need
 from .note import COSIGNER, LOG, VerifierKey
+from .strict import count
 
 # Chains that anybody starts at home (ganache, hardhat and anvil, eth-tester): a root there proves nothing to others.
 DEV_CHAIN_IDS = frozenset((1337, 31337, 131277322940537))
 MAX_LINES = 256
+_Lines = dict[str, list[Any]]  # word -> what its lines said so far; witnesses and groups with their names
+_ANCHOR = re.compile("0x[0-9a-fA-F]{40} 0x[0-9a-fA-F]{64} 0x[0-9a-fA-F]{40} ([0-9a-f]{64})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +84,25 @@ class Policy:
     @classmethod
     def parse(cls, text: str) -> "Policy":
         """Parse a policy file; raises Malformed (`bad-policy`) with the line number."""
-        reading = _Reading()
+        found: _Lines = {word: [] for word in _READERS}
         # Only LF ends a line: a separator that an editor does not show could hide a line inside a comment.
         lines = text.removesuffix("\n").split("\n")
-        if len(lines) > MAX_LINES:
-            raise Malformed(f"more than {MAX_LINES} lines", code="bad-policy")
+        need(len(lines) <= MAX_LINES, f"more than {MAX_LINES} lines", "bad-policy")
         for number, line in enumerate(lines, 1):
-            words = [word for word in re.split("[ \t\r]+", line.split("#", 1)[0]) if word]
+            word, *rest = re.split("[ \t\r]+", line.split("#", 1)[0].strip(" \t\r"))
             try:
-                if words:
-                    reading.read(words[0], words[1:])
-            except (ValueError, KeyError, TypeError, Malformed) as error:
-                raise Malformed(
-                    f"cannot read: {line.strip()} ({error})", code="bad-policy", where=f"line {number}"
-                ) from None
-        return reading.policy()
+                if word:
+                    found[word].append(_READERS[word](found, *rest))
+            except (KeyError, TypeError, Malformed) as error:
+                message = f"cannot read: {line.strip()} ({error})"
+                raise Malformed(message, code="bad-policy", where=f"line {number}") from None
+        logs, clocks, witnesses, groups, quorums, registrars, anchors, ages = found.values()
+        is_whole = logs and len(quorums) <= 1 and len(ages) <= 1
+        need(is_whole, "a policy has a log, at most one quorum and at most one max-age", "bad-policy")
+        return cls(
+            tuple(logs), tuple(clocks), dict(witnesses), dict(groups), (quorums or [None])[0], tuple(registrars),
+            tuple(anchors), (ages or [86_400])[0],
+        )  # fmt: skip
 
     def met_by(self, signed: Collection[str]) -> bool:
         """Whether the witnesses named in `signed` satisfy the quorum; False where the policy has none."""
@@ -103,101 +110,62 @@ class Policy:
 
     def _counts(self, name: str, signed: Collection[str]) -> bool:
         group = self.groups.get(name)
-        if group is None:
-            return name in signed
-        return sum(self._counts(member, signed) for member in group.members) >= group.threshold
+        return sum(self._counts(one, signed) for one in group.members) >= group.threshold if group else name in signed
 
 
-class _Reading:
-    """A policy while it is read: a name must be defined before it is used, so groups cannot form a circle."""
-
-    def __init__(self) -> None:
-        self.logs: list[VerifierKey] = []
-        self.clocks: list[VerifierKey] = []
-        self.witnesses: dict[str, VerifierKey] = {}
-        self.groups: dict[str, Group] = {}
-        self.quorum: list[str | None] = []
-        self.registrars: list[Registrar] = []
-        self.anchors: list[AnchorPin] = []
-        self.max_age: list[int] = []
-
-    def read(self, word: str, rest: list[str]) -> None:
-        """Read one line; KeyError for a word that is not ours."""
-        {
-            "log": self._log, "clock": self._clock, "witness": self._witness, "group": self._group,
-            "quorum": self._quorum, "registrar": self._registrar, "anchor": self._anchor, "max-age": self._age,
-        }[word](*rest)  # type: ignore[operator]  # fmt: skip
-
-    def policy(self) -> Policy:
-        """The finished policy; at least one log, at most one quorum and one max-age."""
-        if not self.logs or len(self.quorum) > 1 or len(self.max_age) > 1:
-            raise Malformed("a policy has a log, at most one quorum and at most one max-age", code="bad-policy")
-        return Policy(
-            tuple(self.logs), tuple(self.clocks), self.witnesses, self.groups, (self.quorum or [None])[0],
-            tuple(self.registrars), tuple(self.anchors), (self.max_age or [86_400])[0],
-        )  # fmt: skip
-
-    def _log(self, vkey: str, url: str = "") -> None:
-        self.logs.append(_vkey(vkey, LOG, self.witnesses.values()))
-
-    def _clock(self, vkey: str) -> None:
-        self.clocks.append(_vkey(vkey, COSIGNER, self.witnesses.values()))
-
-    def _witness(self, name: str, vkey: str, url: str = "") -> None:
-        self._new(name)
-        self.witnesses[name] = _vkey(vkey, COSIGNER, (*self.witnesses.values(), *self.logs, *self.clocks))
-
-    def _group(self, name: str, threshold: str, *names: str) -> None:
-        self._new(name)
-        if (
-            not names
-            or len(set(names)) != len(names)
-            or not all(one in self.witnesses or one in self.groups for one in names)
-        ):
-            raise ValueError("a group has distinct members that were defined above")
-        count = {"any": 1, "all": len(names)}.get(threshold) or _number(threshold)
-        if not 1 <= count <= len(names):
-            raise ValueError("the threshold is out of range")
-        self.groups[name] = Group(count, names)
-
-    def _quorum(self, name: str) -> None:
-        if name != "none" and name not in self.witnesses and name not in self.groups:
-            raise ValueError("the quorum names nothing defined above")
-        self.quorum.append(None if name == "none" else name)
-
-    def _registrar(self, uri: str, thumbprint: str, span: str, scope: str) -> None:
-        first, dash, until = span.partition("-")
-        if not dash or not re.fullmatch(r"[A-Za-z0-9_-]{43}", thumbprint):
-            raise ValueError("registrar <uri> <thumbprint> <from>-[<until>] <scope|*>")
-        self.registrars.append(Registrar(uri, thumbprint, _number(first), _number(until) if until else None, scope))
-
-    def _anchor(self, chain: str, contract: str, log_id: str, signer: str, code: str | None = None) -> None:
-        for value, digits in ((contract, 40), (log_id, 64), (signer, 40)):
-            if not re.fullmatch(rf"0x[0-9a-fA-F]{{{digits}}}", value):
-                raise ValueError(f"0x and {digits} hexadecimal digits were expected")
-        if code is not None and not re.fullmatch(r"[0-9a-f]{64}", code):
-            raise ValueError("64 hexadecimal digits were expected")
-        self.anchors.append(AnchorPin(_number(chain), contract.lower(), log_id.lower(), signer.lower(), code))
-
-    def _age(self, seconds: str) -> None:
-        self.max_age.append(_number(seconds))
-
-    def _new(self, name: str) -> None:
-        if name == "none" or name in self.witnesses or name in self.groups:
-            raise ValueError("this name is taken")
+def _witness(found: _Lines, name: str, vkey: str, url: str = "") -> tuple[str, VerifierKey]:
+    need(name != "none" and name not in _names(found), "this name is taken")
+    return name, _vkey(found, vkey, COSIGNER, "log", "clock")
 
 
-def _vkey(text: str, kind: int, others: Iterable[VerifierKey]) -> VerifierKey:
+def _group(found: _Lines, name: str, threshold: str, *members: str) -> tuple[str, Group]:
+    need(name != "none" and name not in _names(found), "this name is taken")
+    # A name is defined before it is used, so groups cannot form a circle.
+    is_set = members and len(set(members)) == len(members) and _names(found).issuperset(members)
+    need(is_set, "a group has distinct members that were defined above")
+    least = {"any": 1, "all": len(members)}.get(threshold) or count(threshold)
+    need(1 <= least <= len(members), "the threshold is out of range")
+    return name, Group(least, members)
+
+
+def _quorum(found: _Lines, name: str) -> str | None:
+    need(name == "none" or name in _names(found), "the quorum names nothing defined above")
+    return None if name == "none" else name
+
+
+def _registrar(found: _Lines, uri: str, thumbprint: str, span: str, scope: str) -> Registrar:
+    first, dash, until = span.partition("-")
+    is_spelled = dash and re.fullmatch("[A-Za-z0-9_-]{43}", thumbprint)
+    need(is_spelled, "registrar <uri> <thumbprint> <from>-[<until>] <scope|*>")
+    return Registrar(uri, thumbprint, count(first), count(until) if until else None, scope)
+
+
+def _anchor(found: _Lines, chain: str, contract: str, log_id: str, signer: str, code: str | None = None) -> AnchorPin:
+    need(_ANCHOR.fullmatch(f"{contract} {log_id} {signer} {code or ''}"), "anchor <chain> 0x… 0x… 0x… [<sha256>]")
+    return AnchorPin(count(chain), contract.lower(), log_id.lower(), signer.lower(), code)
+
+
+def _names(found: _Lines) -> set[str]:
+    return {name for name, _ in found["witness"] + found["group"]}
+
+
+def _vkey(found: _Lines, text: str, kind: int, *others: str) -> VerifierKey:
     key = VerifierKey.parse(text)
-    if key.kind != kind:
-        raise ValueError(f"a key of kind {kind:02x} was expected")
+    need(key.kind == kind, f"a key of kind {kind:02x} was expected")
     # One key counts once, whatever its names; and neither the log nor its clock is a third party.
-    if key.public in [other.public for other in others]:
-        raise ValueError("this key is already in the policy")
+    known = sum([found[word] for word in others], list(dict(found["witness"]).values()))
+    need(key.public not in [other.public for other in known], "this key is already in the policy")
     return key
 
 
-def _number(text: str) -> int:
-    if not re.fullmatch(r"0|[1-9][0-9]{0,15}", text, re.ASCII) or int(text) > MAX_SIZE:
-        raise ValueError(f"{text} is not a number")
-    return int(text)
+# In the order of Policy's members.
+_READERS: Mapping[str, Callable[..., object]] = {
+    "log": lambda found, vkey, url="": _vkey(found, vkey, LOG),
+    "clock": lambda found, vkey: _vkey(found, vkey, COSIGNER),
+    "witness": _witness,
+    "group": _group,
+    "quorum": _quorum,
+    "registrar": _registrar,
+    "anchor": _anchor,
+    "max-age": lambda found, seconds: count(seconds),
+}

@@ -98,7 +98,7 @@ def _pointer(path: Iterable[object]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def count(text: str, code: str) -> int:
+def count(text: str, code: str | None = None) -> int:
     """Parse a decimal 0 .. 2^53-1 without sign or leading zero; raises Malformed with `code`."""
     need(len(text) <= 16 and _PLAIN.fullmatch(text) and int(text) <= MAX_SAFE, f"{text} is not a number", code)
     return int(text)
