@@ -80,7 +80,8 @@ class TestReach:
 
     def test_a_withheld_receiver_is_named_to_inspectors_only(self, season: Season) -> None:
         season.grant(STRANGER, "retailer")
-        season.tell(HUB, "quiet", partial(build.ship, lots((P1, "5", "H87")), handover=Handover(HUB, STRANGER)), withhold=REGULATED)
+        sent = partial(build.ship, lots((P1, "5", "H87")), handover=Handover(HUB, STRANGER))
+        season.tell(HUB, "quiet", sent, withhold=REGULATED)
         notice = season.recall(AGENCY, lots=[P1])
         with season.rig.database.reading() as session:
             (found,) = (one for one in open_recalls(session) if one.index == notice)

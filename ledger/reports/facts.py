@@ -1,0 +1,172 @@
+"""
+Facts: the events of some lots with everything they carry, and what places, products and parties are called.
+
+The reading that reports share.  A fact that a food law asks for stands where producers/epcis/kde.py says; a place is described
+by its newest master data.  Not here: which facts a law asks for (each report says).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ledger.models import MasterRow
+from ledger.project import told_event
+from ledger.reports.interface import MAX_LOTS, BadQuery, Query
+from ledger.shown import Audience, names_of, read_records
+from ledger.trace import Reach, Told, trace_back, trace_forward
+from ledger.units import Content, Scope, chunks, contents_at
+from producers.epcis.kde import Reference
+from verify import gs1
+from verify.epcis import Event
+
+MAX_FACTS = 5_000  # events of one report
+_DESCRIPTION = ("name", "address", "city", "region", "postalCode", "country", "phone")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One event with its extension members."""
+
+    told: Told
+    event: Event
+    raw: Mapping[str, Any]
+
+    def member(self, *names: str) -> str:
+        """The first of these members that the event, or its ilmd, has as a text or number; empty where none."""
+        ilmd = self.raw.get("ilmd")
+        for name in names:
+            for place in (ilmd if isinstance(ilmd, Mapping) else {}, self.raw):
+                value = place.get(name)
+                if isinstance(value, str | int | Decimal) and value != "":
+                    return str(value)
+        return ""
+
+    def inner(self, name: str, member: str) -> str:
+        """A text inside a member that is an object, such as the harvester's name."""
+        for place in (self.raw.get("ilmd"), self.raw):
+            found = place.get(name) if isinstance(place, Mapping) else None
+            if isinstance(found, Mapping) and isinstance(found.get(member), str):
+                return str(found[member])
+        return ""
+
+    @property
+    def date(self) -> str:
+        """The day on which it is said to have happened, at the place's own offset: YYYY-MM-DD."""
+        return self.told.time[:10]
+
+    @property
+    def place(self) -> str:
+        """Where: the read point, else where things were afterwards."""
+        return self.event.read_point or self.event.biz_location or ""
+
+    @property
+    def references(self) -> str:
+        """Its documents, type and number."""
+        papers = self.raw.get("bizTransactionList")
+        named = [one for one in papers if isinstance(one, Mapping)] if isinstance(papers, list) else []
+        read = [Reference.of(str(one.get("type", "")), str(one.get("bizTransaction", ""))) for one in named]
+        return "; ".join(f"{one.kind.rpartition('/')[2]} {one.number}".strip() for one in read)
+
+    def end(self, direction: str) -> str:
+        """Where it came from (`source`) or goes (`destination`): the location, else the party; empty where not told."""
+        ends = [one for one in self.told.parties if one.direction == direction]
+        return next((one.uri for one in ends if one.type == "location"), ends[0].uri if ends else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Everything a report reads; `truncated` where there was more than it may."""
+
+    facts: Sequence[Fact]
+    master: Mapping[str, Mapping[str, Any]]
+    parties: Mapping[str, Mapping[str, str]]
+    contents: Mapping[tuple[str, int], Sequence[Content]]
+    truncated: bool
+
+    def describe(self, uri: str) -> tuple[str, bool]:
+        """A place as the law wants it (name, address, phone, or coordinates), and whether that is known beyond its URI."""
+        known = self.master.get(uri)
+        if not uri or known is None:
+            name = self.party(uri)
+            return (f"{name} ({uri})" if name and name != uri else uri), False
+        told = [_words(known.get(member)) for member in _DESCRIPTION]
+        geo = known.get("geo")
+        if isinstance(geo, Mapping):
+            told.append(f"{geo.get('lat')}, {geo.get('lon')}")
+        words = [text for text in told if text]
+        return "; ".join([*words, uri]), len(words) > 1
+
+    def product(self, uri: str) -> str:
+        """What a lot's product is called, by its newest master data."""
+        known = self.master.get(gs1.product_of(uri) or uri)
+        return _words(known.get("name")) if known else ""
+
+    def party(self, uri: str) -> str:
+        """A party's registered name, else its URI."""
+        return _words(self.parties.get(uri)) or uri
+
+
+def read_book(session: Session, query: Query) -> Book:
+    """Read every event on the way to and from the asked lots.  Raises BadQuery, Malformed for an identifier."""
+    if not 0 < len(query.lots) <= MAX_LOTS:
+        raise BadQuery(f"name 1 to {MAX_LOTS} lots")
+    reach = Reach(until_ms=query.until_ms, limit=MAX_FACTS, before=query.before, audience=query.audience)
+    graphs = [trace(session, lot, reach) for lot in query.lots for trace in (trace_back, trace_forward)]
+    told = {one.index: one for graph in graphs for one in graph.events}
+    kept = [one for one in told.values() if query.since_ms is None or one.time_ms >= query.since_ms]
+    kept = sorted(kept, key=lambda one: (one.time_ms, one.index))
+    facts = _facts(session, kept[:MAX_FACTS], query.audience)
+    truncated = len(kept) > MAX_FACTS or any(graph.truncated for graph in graphs)
+    uris = {uri for fact in facts for uri in _named(fact)}
+    moments = {(one.uri, fact.told.time_ms) for fact in facts for one in fact.event.objects if one.role == "epc"}
+    inside = contents_at(session, moments, Scope(before=query.before))
+    uris |= {gs1.product_of(content.uri) or "" for found in inside.values() for content in found}
+    people = {fact.told.issuer for fact in facts} | {end.uri for fact in facts for end in fact.told.parties}
+    return Book(facts, _master(session, uris, query.before), names_of(session, people, query.before), inside, truncated)
+
+
+def _facts(session: Session, told: Sequence[Told], audience: Audience) -> list[Fact]:
+    records = {record.index: record for record in read_records(session, [one.index for one in told], audience)}
+    found = []
+    for one in told:
+        record = records.get(one.index)
+        raw = None if record is None else told_event(record.statement)
+        if record is not None and record.event is not None and raw is not None:
+            found.append(Fact(one, record.event, raw))
+    return found
+
+
+def _named(fact: Fact) -> set[str]:
+    texts = [value for value in (*fact.raw.values(), *_ilmd(fact).values()) if isinstance(value, str)]
+    ends = [end.uri for end in fact.told.parties]
+    products = [gs1.product_of(one.uri) or "" for one in fact.event.objects]
+    return {*texts, *ends, *products, fact.place}
+
+
+def _ilmd(fact: Fact) -> Mapping[str, Any]:
+    ilmd = fact.raw.get("ilmd")
+    return ilmd if isinstance(ilmd, Mapping) else {}
+
+
+def _master(session: Session, uris: set[str], before: int) -> dict[str, Mapping[str, Any]]:
+    """The newest words of whoever described a thing first: a stranger who comes later renames nobody's warehouse."""
+    found: dict[str, Mapping[str, Any]] = {}
+    first: dict[str, str] = {}
+    for part in chunks(sorted(uris)):
+        told = select(MasterRow.uri, MasterRow.issuer, MasterRow.body).where(MasterRow.uri.in_(part), MasterRow.index < before)
+        for uri, issuer, body in session.execute(told.order_by(MasterRow.index)):
+            if first.setdefault(uri, issuer) == issuer:
+                found[uri] = body
+    return found
+
+
+def _words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("en") or next(iter(value.values()), ""))
+    return value if isinstance(value, str) else ""
+
+

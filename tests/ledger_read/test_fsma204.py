@@ -1,0 +1,168 @@
+"""FSMA 204: the sortable spreadsheet, what is missing in it, and that nobody can shorten or poison it unseen."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from functools import partial
+
+import openpyxl
+import pytest
+
+from ledger.reports import REPORTS, BadQuery, Query, Table, render
+from ledger.reports.fsma204_columns import COLUMNS
+from ledger.reports.interface import MAX_LOTS, Column
+from ledger.reports.writers import MAX_TEXT
+from producers.epcis import build, kde
+from producers.epcis.parts import LotQuantity, Things
+from producers.records import MasterData
+from tests.ledger_read.season import FARM, FIELD, HUB, HUB_DOCK, P1, PALLET, R1, RAW, STRANGER, Season, lots
+
+
+def tables(season: Season, *asked: str, **more: object) -> dict[str, Table]:
+    """The report's tables by name."""
+    query = Query(asked or (P1,), **more)  # type: ignore[arg-type]
+    with season.rig.database.reading() as session:
+        return {table.name: table for table in REPORTS["fsma204"].build(session, query)}
+
+
+def lines(table: Table) -> list[Mapping[str, object]]:
+    """Rows by column key."""
+    return [dict(zip((column.key for column in table.columns), row, strict=True)) for row in table.rows]
+
+
+class TestRows:
+    def test_every_event_of_the_season_is_on_its_sheet(self, season: Season) -> None:
+        found = tables(season)
+        counted = {name: len(table.rows) for name, table in found.items() if name in COLUMNS}
+        assert counted == {"Harvest": 2, "Cooling": 1, "InitialPacking": 2, "FirstLandBasedReceiving": 0, "Shipping": 3,
+                           "Receiving": 3, "Transformation": 1}  # fmt: skip
+
+    def test_a_harvest_tells_what_where_and_when(self, season: Season) -> None:
+        line = next(one for one in lines(tables(season)["Harvest"]) if one["lot"] == "H-1")
+        told = {key: line[key] for key in ("commodity", "variety", "quantity", "unit", "field", "harvest_date")}
+        assert told == {"commodity": "lettuce", "variety": "green leaf", "quantity": Decimal("100.5"), "unit": "KGM",
+                        "field": "Field 7", "harvest_date": "2026-11-18"}  # fmt: skip
+        assert line["farm"] == f"Field 7; Field 7, Chongming, Shanghai; +86 21 5555 0100; 31.2, 121.4; {FIELD}"
+        assert line["index"] == season.told["harvest H-1"]
+
+    def test_packing_repeats_the_harvest_and_assigns_the_code(self, season: Season) -> None:
+        line = lines(tables(season)["InitialPacking"])[0]
+        assert (line["tlc"], line["quantity"], line["unit"], line["pack_date"]) == ("P-1", 400, "H87", "2026-11-18")
+        assert (line["commodity"], line["cooling_date"], line["reference"]) == ("lettuce", "2026-11-18", "bol T-1")
+
+    def test_a_pallet_is_told_as_the_lots_on_it(self, season: Season) -> None:
+        shipped = next(one for one in lines(tables(season)["Shipping"]) if one["unit_load"])
+        told = (shipped["tlc"], shipped["quantity"], shipped["unit"], shipped["unit_load"])
+        assert told == ("P-1", 400, "H87", PALLET)
+        assert str(shipped["recipient"]).endswith(HUB_DOCK)
+        assert str(shipped["tlc_source"]).startswith("Packing shed")
+
+    def test_a_repacked_lot_is_a_transformation(self, season: Season) -> None:
+        (line,) = lines(tables(season, R1)["Transformation"])
+        assert (line["used_tlc"], line["used_quantity"], line["tlc"], line["quantity"]) == ("P-1", 100, "R-1", 50)
+
+    def test_moving_the_harvest_before_packing_is_no_shipping_but_tells_the_recipient(self, season: Season) -> None:
+        lot = f"{RAW}/10/H-3"
+        facts = kde.Harvest("lettuce", date(2026, 11, 19))
+        season.tell(FARM, "cut", partial(build.harvest, lots((lot, "5", "KGM")), facts=facts), place=FIELD)
+        season.hand_over(FARM, HUB, lots((lot, "5", "KGM")), "raw", (FIELD, HUB_DOCK))
+        found = tables(season, lot)
+        assert found["Shipping"].rows == []
+        assert str(lines(found["Harvest"])[0]["recipient"]).startswith("Hub dock")
+
+
+class TestWhatIsMissing:
+    def test_a_missing_element_is_named_in_its_row_and_with_who_owes_it(self, season: Season) -> None:
+        found = tables(season)
+        (cooled,) = lines(found["Cooling"])
+        assert "Reference document [1.1325(b)(1)(vii)]" in str(cooled["missing"])
+        phone = {"sheet": "InitialPacking", "element": "Harvester's phone", "law": "1.1330(a)(7)", "owed_by": FARM, "rows": 2}
+        assert phone in lines(found["Missing"])
+
+    def test_a_place_that_nobody_described_is_missing(self, season: Season) -> None:
+        sold_to = next(one for one in lines(tables(season)["Shipping"]) if "wang" in str(one["recipient"]))
+        assert "Immediate subsequent recipient" in str(sold_to["missing"])
+
+    def test_the_summary_counts_complete_rows(self, season: Season) -> None:
+        summary = {one["sheet"]: one for one in lines(tables(season)["Summary"])}
+        assert summary["Transformation"]["rows"] == 1
+        assert summary["Cooling"]["complete"] == 0
+
+    def test_a_stranger_cannot_rename_a_place(self, season: Season) -> None:
+        season.grant(STRANGER, "retailer")
+        season.say(STRANGER, MasterData(id=FIELD, type="Place", name={"en": "Nowhere"}, geo={"lat": "0", "lon": "0"}))
+        assert str(lines(tables(season)["Harvest"])[0]["farm"]).startswith("Field 7")
+
+    def test_a_record_that_was_taken_back_says_so(self, season: Season) -> None:
+        season.withdraw(FARM, season.told["cool"])
+        assert lines(tables(season)["Cooling"])[0]["standing"] == "set-aside"
+
+    def test_only_what_is_published_is_told(self, season: Season) -> None:
+        assert tables(season, before=season.told["ship pallet"])["Shipping"].rows == []
+
+    @pytest.mark.parametrize("asked", [(), (P1,) * (MAX_LOTS + 1)])
+    def test_no_lots_and_too_many_are_refused(self, season: Season, asked: tuple[str, ...]) -> None:
+        with season.rig.database.reading() as session, pytest.raises(BadQuery):
+            REPORTS["fsma204"].build(session, Query(asked))
+
+
+class TestFormats:
+    """What strangers wrote stays text."""
+
+    POISON = ("=1+1", "+1", "-1", "@x", "\t=1", "＝1", "http://evil.example/", "中文", "a\x00b", "x" * 40_000)
+
+    @pytest.fixture
+    def table(self) -> Table:
+        columns = (Column("a", {"en": "A", "zh": "甲"}), Column("n", {"en": "N"}))
+        return Table("T", columns, [[text, Decimal("1.50")] for text in self.POISON])
+
+    def test_a_workbook_holds_no_formula_and_no_link(self, table: Table) -> None:
+        sheet = openpyxl.load_workbook(io.BytesIO(render([table], "xlsx")))["T"]
+        cells = [sheet.cell(row, 1) for row in range(2, 2 + len(self.POISON))]
+        assert {cell.data_type for cell in cells} == {"s"}
+        assert all(cell.hyperlink is None for cell in cells)
+        assert cells[0].value == "=1+1"
+        assert len(str(cells[-1].value)) == MAX_TEXT
+        assert sheet.cell(2, 2).value == 1.5
+
+    def test_a_text_with_commas_opens_as_text_in_a_spreadsheet(self, table: Table) -> None:
+        raw = render([table], "csv")
+        assert raw.startswith(b"\xef\xbb\xbf")
+        read = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+        assert [row[0] for row in read[1:7]] == ["'=1+1", "'+1", "'-1", "'@x", "'\t=1", "'＝1"]
+        assert read[1][1] == "1.50"
+
+    def test_every_format_ends_with_the_number_of_rows_and_their_digest(self, table: Table) -> None:
+        sheet = openpyxl.load_workbook(io.BytesIO(render([table], "xlsx")))["T"]
+        last = [cell.value for cell in list(sheet.iter_rows())[-1]]
+        comma = list(csv.reader(io.StringIO(render([table], "csv").decode("utf-8-sig"), newline="")))[-1]
+        shown = json.loads(render([table], "json"))["tables"][0]
+        assert last[:2] == comma[:2] == ["END", "rows: 10"]
+        assert comma[2] == f"sha256: {table.digest}"
+        assert (shown["count"], shown["sha256"]) == (10, table.digest)
+
+    def test_sorting_keeps_the_digest_and_losing_a_row_changes_it(self, table: Table) -> None:
+        assert Table("T", table.columns, list(reversed(table.rows))).digest == table.digest
+        assert Table("T", table.columns, table.rows[1:]).digest != table.digest
+
+    def test_the_whole_report_prints_in_every_format_and_language(self, season: Season) -> None:
+        built = list(tables(season).values())
+        book = openpyxl.load_workbook(io.BytesIO(render(built, "xlsx", lang="zh")))
+        assert book.sheetnames == ["Summary", "Missing", *COLUMNS, "Glossary", "About"]
+        assert book["Harvest"].cell(1, 1).value == "直接后续接收方 [1.1325(a)(1)(i)]"
+        assert "# Harvest" in render(built, "csv").decode("utf-8-sig")
+        assert len(json.loads(render(built, "json"))["tables"]) == 11
+
+    def test_another_format_is_refused(self, table: Table) -> None:
+        with pytest.raises(BadQuery):
+            render([table], "pdf")
+
+
+def test_an_item_without_a_quantity_is_not_given_one(season: Season) -> None:
+    season.tell(HUB, "loose", partial(build.ship, Things(lots=(LotQuantity(P1),)), handover=build.NOBODY), place=HUB_DOCK)
+    line = lines(tables(season)["Shipping"])[-1]
+    assert line["quantity"] is None
+    assert "Quantity [1.1340(a)(2)]" in str(line["missing"])
