@@ -206,13 +206,13 @@ class _Subject:
         """Whether a party gave away or used up more of it than it made and took in, in any unit that both sides use."""
         mine = [e for r, e in self.told if r.statement.issuer == party]
         try:
-            had = _amounts(self.uri, [e for r, e in self.made if r.statement.issuer == party])
-            had += _amounts(self.uri, [e for e in mine if e.is_receiving])
-            gone = _amounts(self.uri, [e for e in mine if e.is_shipping])
-            gone += _amounts(self.uri, [e for e in mine if self._is_use(e)])
+            made = _amounts(self.uri, [e for r, e in self.made if r.statement.issuer == party])
+            took = _amounts(self.uri, [e for e in mine if e.is_receiving])
+            gave = _amounts(self.uri, [e for e in mine if e.is_shipping])
+            used = _amounts(self.uri, [e for e in mine if self._is_use(e)])
         except Malformed:
             return True
-        return any(gone[unit] > had[unit] for unit in had)
+        return any(gave[unit] + used[unit] > made[unit] + took[unit] for unit in {*made, *took})
 
     def _is_use(self, event: Event) -> bool:
         used = any(one.role == "input" and self.uri in (one.uri, one.lot) for one in event.objects)
