@@ -37,6 +37,7 @@ T = TypeVar("T")
 POOL_LIMIT = 4_096  # statements; what the sequencer drains in a few seconds
 FUTURE_RETRY = 3_600  # s; an event from a phone whose clock runs days ahead is sent again until its time has come
 _RETRY_S = (2, 10)  # spread, or everybody who was pushed back returns at once
+_OUTSIDE = ("/credentialSubject", "/issuer", "/header", "/validFrom", "/type", "/@context")  # pointers that are whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +106,20 @@ class Known:
 def examine(raw: bytes, *, now_ms: int, validator: EventValidator) -> Candidate:
     """Check one statement as it came, without any database.  Raises Refused."""
     try:
-        candidate = read_candidate(parse_statement(raw))
+        statement = parse_statement(raw)
     except VerificationError as error:
         raise Refused.of(error) from None
-    event = told_event(candidate.statement)
-    if event is not None:
-        under = "/credentialSubject" + ("/event" if candidate.statement.kind == "Adoption" else "")
-        try:
+    event = told_event(statement)
+    under = "/credentialSubject" + ("/event" if statement.kind == "Adoption" else "")
+    try:
+        if event is not None:
             validator.check(event, now=datetime.fromtimestamp(now_ms / 1000, UTC))
-        except EventRefused as error:
-            raise Refused.of_event(error, under, FUTURE_RETRY) from None
-    return candidate
+        return read_candidate(statement)
+    except EventRefused as error:
+        raise Refused.of_event(error, under, FUTURE_RETRY) from None
+    except VerificationError as error:
+        inside = event is not None and error.where is not None and not error.where.startswith(_OUTSIDE)
+        raise Refused.of(error, under if inside else "") from None
 
 
 def read_candidate(statement: Statement) -> Candidate:
