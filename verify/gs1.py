@@ -14,10 +14,9 @@ Source: protocol.md section 1; GS1 Digital Link URI syntax; gs1-syntax-dictionar
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
 from urllib.parse import quote
 
-from .errors import Malformed
+from .errors import Malformed, need
 
 HOST = "https://id.gs1.org"
 _X = "[!\"%&'()*+,./0-9:;<=>?A-Z_a-z-]"  # GS1's 82 characters (General Specifications, figure 7.11-1)
@@ -33,10 +32,10 @@ _VALUES: Mapping[str, tuple[str, int]] = {
     "8017": ("[0-9]{18}", 18), "8018": ("[0-9]{18}", 18), "8019": ("[0-9]{1,10}", 0),
 }  # fmt: skip
 # Primary key -> the orders in which its qualifiers may follow (`dlpkey` of the dictionary).
-_KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "00": ((),), "253": ((),), "255": ((),), "401": ((),), "402": ((),), "8003": ((),), "417": (("7040",),),
-    "01": (("22", "10", "21"), ("235",)), "414": (("254",), ("7040",)), "8006": (("22", "10", "21"),),
-    "8004": (("7040",),), "8010": (("8011",),), "8017": (("8019",),), "8018": (("8019",),),
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "00": ("",), "253": ("",), "255": ("",), "401": ("",), "402": ("",), "8003": ("",), "417": ("7040",),
+    "01": ("22 10 21", "235"), "414": ("254", "7040"), "8006": ("22 10 21",), "8004": ("7040",), "8010": ("8011",),
+    "8017": ("8019",), "8018": ("8019",),
 }  # fmt: skip
 # The finest qualifiers, each a subject of its own.  22, 7040 and 8019 identify nothing further and are dropped.
 _FINEST = ("21", "235", "10", "254", "8011")
@@ -121,7 +120,7 @@ def subjects_of_uri(text: object) -> list[str]:
 def read(text: object) -> DigitalLink | None:
     """Read a GS1 key in any notation (EPC URN; link with short GTIN, alphabetic AIs), None for any other URI."""
     if not isinstance(text, str) or not _URI.fullmatch(text):
-        _refuse("not a URI in ASCII")
+        raise Malformed("not a URI in ASCII", code="bad-uri")
     try:
         if web := _WEB.fullmatch(text):
             return _read_path(web[2], _ALPHAS, short_gtin=True)
@@ -131,8 +130,8 @@ def read(text: object) -> DigitalLink | None:
         # Elsewhere a path may hold "/01/" by chance, and old EPCs of wrong length are about; GS1's own host means it.
         if web and web[1].lower().split(":")[0].rstrip(".") == "id.gs1.org":
             raise
-    if not _NORMAL.fullmatch(text) or _ODD.search(text):
-        _refuse("neither a GS1 identifier nor an absolute URI in normal form")
+    is_normal = _NORMAL.fullmatch(text) and not _ODD.search(text)
+    need(is_normal, "neither a GS1 identifier nor an absolute URI in normal form", "bad-uri")
     return None
 
 
@@ -143,31 +142,31 @@ def parse_label(text: str, *, short_gtin: bool = False) -> DigitalLink:
     `short_gtin` also takes GTINs of 8, 12 and 13 digits in AI 01.  Attributes outside the table above are not judged.
     Source: gs1-syntax-engine, dl.c.
     """
-    if not _URI.fullmatch(text) or not (web := _WEB.fullmatch(text)):
-        _refuse("not a Digital Link")
+    web = _URI.fullmatch(text) and _WEB.fullmatch(text)
+    if not web:
+        raise Malformed("not a Digital Link", code="bad-uri")
     link = _read_path(web[2], {}, short_gtin)
-    path = [ai for ai, _ in link.qualifiers]
+    path = {ai for ai, _ in link.qualifiers}
     seen = {link.key, *path}
     for ai, raw in re.findall("(?:^|&)([0-9]+)=([^&]*)", web[3] or ""):
         value = _decode(ai, raw, short_gtin)
-        if ai in seen or not value:
-            _refuse(f"the attribute ({ai}) is empty or repeated")
+        need(ai not in seen and value, f"the attribute ({ai}) is empty or repeated", "bad-uri")
         seen.add(ai)
         if ai in _VALUES:
             _check_value(ai, value)
-            if ai not in _KEYS and (ai != "10" or any({ai, *path} <= set(order) for order in _KEYS[link.key])):
-                _refuse(f"({ai}) belongs in the path")
+            belongs = ai != "10" or any({ai, *path} <= set(order.split()) for order in _KEYS[link.key])
+            need(ai in _KEYS or not belongs, f"({ai}) belongs in the path", "bad-uri")
     return link
 
 
 def lot_uri(gtin: str, lot: str) -> str:
     """The canonical URI of a lot; `gtin` has 14 digits.  Raises Malformed."""
-    return _link([("01", gtin), ("10", lot)]).uris()[0]
+    return _link(("01", gtin), ("10", lot)).uris()[0]
 
 
 def item_uri(gtin: str, serial: str) -> str:
     """The canonical URI of an item; `gtin` has 14 digits.  Raises Malformed."""
-    return _link([("01", gtin), ("21", serial)]).uris()[0]
+    return _link(("01", gtin), ("21", serial)).uris()[0]
 
 
 def product_of(uri: str) -> str | None:
@@ -198,13 +197,8 @@ def matches_prefix(uri: str, prefix: str) -> bool:
     return open_end or not rest or rest[0] in ends or prefix[-1] in ends
 
 
-def _refuse(message: str, code: str = "bad-uri") -> NoReturn:
-    raise Malformed(message, code=code)
-
-
-def _decode(ai: str, raw: str, short_gtin: bool) -> str:
-    if "%" in _TRIPLET.sub("", raw):
-        _refuse("a broken percent triplet")
+def _decode(ai: str, raw: str, short_gtin: bool = False) -> str:
+    need("%" not in _TRIPLET.sub("", raw), "a broken percent triplet", "bad-uri")
     value = _TRIPLET.sub(lambda triplet: chr(int(triplet[1], 16)), raw)
     return value.rjust(14, "0") if short_gtin and ai == "01" and len(value) in (8, 12, 13) else value
 
@@ -219,42 +213,41 @@ def _read_path(path: str, names: Mapping[str, str], short_gtin: bool) -> Digital
             break
         pairs.insert(0, (ai, _decode(ai, parts[at + 1], short_gtin)))
         if ai in _KEYS:
-            return _link(pairs)
-    _refuse("no GS1 key in the path")
+            return _link(*pairs)
+    raise Malformed("no GS1 key in the path", code="bad-uri")
 
 
-def _link(pairs: list[tuple[str, str]]) -> DigitalLink:
-    for ai, value in pairs:
+def _link(key: tuple[str, str], *qualifiers: tuple[str, str]) -> DigitalLink:
+    for ai, value in (key, *qualifiers):
         _check_value(ai, value)
-    named = [ai for ai, _ in pairs[1:]]
-    if not any(named == [ai for ai in order if ai in named] for order in _KEYS[pairs[0][0]]):
-        _refuse(f"the qualifiers of ({pairs[0][0]}) are unknown or not in order")
-    return DigitalLink(*pairs[0], tuple(pairs[1:]))
+    named = [ai for ai, _ in qualifiers]
+    is_ordered = any(named == [ai for ai in order.split() if ai in named] for order in _KEYS[key[0]])
+    need(is_ordered, f"the qualifiers of ({key[0]}) are unknown or not in order", "bad-uri")
+    return DigitalLink(*key, qualifiers)
 
 
 def _check_value(ai: str, value: str) -> None:
     pattern, closed = _VALUES[ai]
-    if not re.fullmatch(pattern, value) or (ai == "8006" and not "00" < value[14:16] <= value[16:]):
-        _refuse(f"({ai}) does not have the format of that identifier")
-    if closed and check_digit(value[: closed - 1]) != value[closed - 1]:
-        _refuse(f"the check digit of ({ai}) {value[:closed]} is wrong", "bad-check-digit")
+    fits = re.fullmatch(pattern, value) and (ai != "8006" or "00" < value[14:16] <= value[16:])
+    need(fits, f"({ai}) does not have the format of that identifier", "bad-uri")
+    fits = not closed or check_digit(value[: closed - 1]) == value[closed - 1]
+    need(fits, f"the check digit of ({ai}) {value[:closed]} is wrong", "bad-check-digit")
 
 
 def _read_epc(space: str, scheme: str, body: str) -> DigitalLink:
     key, digits, count, tail = _SCHEMES.get(scheme, ("", 0, 0, ""))
     prefix, *parts = body.split(".", count - 1)
     pattern = space != "id" and tail != "" and parts[-1:] == ["*"]  # stands for its class
-    wrong_space = space == ("id" if tail == "10" else "class") or (space == "idpat" and not pattern)
-    if len(parts) != count - 1 or not re.fullmatch("[0-9]{6,12}", prefix) or wrong_space:
-        _refuse(f"not an EPC of the scheme {scheme}")
-    value = prefix + _decode(key, parts[0], short_gtin=False)
+    right_space = space != ("id" if tail == "10" else "class") and (space != "idpat" or pattern)
+    is_epc = len(parts) == count - 1 and re.fullmatch("[0-9]{6,12}", prefix) and right_space
+    need(is_epc, f"not an EPC of the scheme {scheme}", "bad-uri")
+    value = prefix + _decode(key, parts[0])
     if digits:
         if key in ("00", "01", "8006"):  # extension or indicator digit goes before the company prefix
             value = parts[0][:1] + prefix + parts[0][1:]
-        if not re.fullmatch(f"[0-9]{{{digits}}}", value):
-            _refuse(f"{scheme} has {digits} digits")
+        need(re.fullmatch(f"[0-9]{{{digits}}}", value), f"{scheme} has {digits} digits", "bad-uri")
         value = "0" * (key == "8003") + value + check_digit(value) + "".join(parts[1 : count - 2])
     if pattern or not tail:
-        return _link([(key, value)])
-    serial = _decode(tail, parts[-1], short_gtin=False)
-    return _link([(key, value + serial)] if tail == "+" else [(key, value), (tail, serial)])
+        return _link((key, value))
+    serial = _decode(tail, parts[-1])
+    return _link((key, value + serial)) if tail == "+" else _link((key, value), (tail, serial))
