@@ -32,10 +32,10 @@ _VALUES: Mapping[str, tuple[str, int]] = {
     "8017": ("[0-9]{18}", 18), "8018": ("[0-9]{18}", 18), "8019": ("[0-9]{1,10}", 0),
 }  # fmt: skip
 # Primary key -> the orders in which its qualifiers may follow (`dlpkey` of the dictionary).
-_KEYS: Mapping[str, tuple[str, ...]] = {
-    "00": ("",), "253": ("",), "255": ("",), "401": ("",), "402": ("",), "8003": ("",), "417": ("7040",),
-    "01": ("22 10 21", "235"), "414": ("254", "7040"), "8006": ("22 10 21",), "8004": ("7040",), "8010": ("8011",),
-    "8017": ("8019",), "8018": ("8019",),
+_KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "00": ((),), "253": ((),), "255": ((),), "401": ((),), "402": ((),), "8003": ((),), "417": (("7040",),),
+    "01": (("22", "10", "21"), ("235",)), "414": (("254",), ("7040",)), "8006": (("22", "10", "21"),),
+    "8004": (("7040",),), "8010": (("8011",),), "8017": (("8019",),), "8018": (("8019",),),
 }  # fmt: skip
 # The finest qualifiers, each a subject of its own.  22, 7040 and 8019 identify nothing further and are dropped.
 _FINEST = ("21", "235", "10", "254", "8011")
@@ -154,7 +154,7 @@ def parse_label(text: str, *, short_gtin: bool = False) -> DigitalLink:
         seen.add(ai)
         if ai in _VALUES:
             _check_value(ai, value)
-            belongs = ai != "10" or any({ai, *path} <= set(order.split()) for order in _KEYS[link.key])
+            belongs = ai != "10" or any({ai, *path} <= set(order) for order in _KEYS[link.key])
             need(ai in _KEYS or not belongs, f"({ai}) belongs in the path", "bad-uri")
     return link
 
@@ -221,7 +221,7 @@ def _link(key: tuple[str, str], *qualifiers: tuple[str, str]) -> DigitalLink:
     for ai, value in (key, *qualifiers):
         _check_value(ai, value)
     named = [ai for ai, _ in qualifiers]
-    is_ordered = any(named == [ai for ai in order.split() if ai in named] for order in _KEYS[key[0]])
+    is_ordered = any(named == [ai for ai in order if ai in named] for order in _KEYS[key[0]])
     need(is_ordered, f"the qualifiers of ({key[0]}) are unknown or not in order", "bad-uri")
     return DigitalLink(*key, qualifiers)
 
