@@ -27,8 +27,9 @@ from verify.checkpoint import Checkpoint
 from verify.merkle import Reader, prove_consistency, prove_multi
 from verify.note import Signer, parse_note, sign_note
 
-BUDGET = Budget(statements=1_024, subjects=512, size=2 * 1_048_576)
-SMALLEST = 8  # statements; below, the control statements alone are more than a bundle may hold
+# A phone reads some 150 events at once; a mixture of many lots needs more, or its origin could not be checked.
+BUDGET = Budget(statements=512, accounts=128, subjects=512, size=2 * 1_048_576)
+SMALLEST = 8  # events; below, the control statements alone are more than a bundle may hold
 HELD = ("included", "safe", "final")  # states of an anchor that a reader can find in the contract
 
 
@@ -42,17 +43,17 @@ class TooMuch(Exception):
 
 def make_bundle(
     session: Session, store: TileStore, log_signer: Signer, *, label: str, now_s: int, published: Published,
-    audience: Audience = Audience.PUBLIC, tallies: Tallies | None = None,
+    audience: Audience = Audience.PUBLIC, tallies: Tallies | None = None, budget: Budget = BUDGET,
 ) -> str:  # fmt: skip
     """
     Make the bundle of `label` (a Digital Link on any host) at the published checkpoint; `now_s` dates the answer note.
 
-    `tallies` is what the process keeps between scans.  Raises Malformed for a label, NothingKnown, TooMuch; Fatal for tiles.
+    `tallies` is what the process keeps between scans, `budget` how much is carried beside control statements.  Raises
+    Malformed for a label, NothingKnown, TooMuch; Fatal for tiles.
     """
     kept = tallies or Tallies()
     uris = gs1.subjects_of_uri(label)
     lot = next((uri for uri in uris if gs1.level(uri) in ("lot", "sscc", "product")), uris[0])
-    budget = BUDGET
     while budget.statements >= SMALLEST:
         found = gather(session, uris, kept, size=published.size, budget=budget)
         if not found.indexes and not found.left_out:

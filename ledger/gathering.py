@@ -35,15 +35,20 @@ _SENT = ("shipping", "departing", "consigning")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much a bundle may hold: statements, subjects asked in the answer note, bytes of statements."""
+    """How much a bundle may hold beside control statements."""
 
     statements: int
+    """Events of the way back: who made it, and what it was made of."""
+    accounts: int
+    """Events besides, of parties that had it."""
     subjects: int
+    """Subjects and places asked in the answer note."""
     size: int
+    """Bytes of statements."""
 
     def halved(self) -> "Budget":
         """The next one to try, where control statements did not fit in beside the rest."""
-        return Budget(self.statements // 2, self.subjects // 2, self.size // 2)
+        return Budget(self.statements // 2, self.accounts // 2, self.subjects // 2, self.size // 2)
 
 
 @dataclass(slots=True)
@@ -104,7 +109,7 @@ def gather(session: Session, label: Sequence[str], tallies: Tallies, *, size: in
     own = Lineage(dict.fromkeys(label, 0), found.hops, tuple(spans_of(session, label, scope)[0]), (), found.truncated)
     read = {fact.index: fact for fact in (*_way_back(session, found, size), *_read(session, own, size))}
     facts = list(read.values())
-    chosen, left_out = _choose(_groups(facts, label, found.selves), _visited(facts, label), budget)
+    chosen, left_out = _choose(*_groups(facts, label, found.selves), _visited(facts, label), budget)
     if not chosen:
         return Gathered(set(), set(), left_out=left_out)
     subjects = _visited(chosen, label)
@@ -167,11 +172,14 @@ def _facts(session: Session, indexes: Sequence[int]) -> list[_Fact]:
     return found
 
 
-def _groups(facts: Sequence[_Fact], label: Sequence[str], selves: Mapping[str, int]) -> list[list[_Fact]]:
+def _groups(
+    facts: Sequence[_Fact], label: Sequence[str], selves: Mapping[str, int]
+) -> tuple[list[list[_Fact]], list[list[_Fact]]]:
     """
-    Sort events into accounts: who made the thing; each ancestor, the nearest first; each party with all it told and was sent.
+    Sort events: the way back (who made the thing; each ancestor, the nearest first), and each party's account of the thing,
+    with all that it told and all that it was sent.
 
-    Of an account everything is carried or nothing: half of it would look like a lie.
+    Of a group everything is carried or nothing: half of an account would look like a lie.
     """
     names = _with_units(facts, label)
     made = [fact for fact in facts if fact.made & set(label)]
@@ -193,7 +201,7 @@ def _groups(facts: Sequence[_Fact], label: Sequence[str], selves: Mapping[str, i
         # Last come those who only say themselves that they had it: a stranger cannot crowd out the farm.
         return party not in makers, party not in expected, min(fact.index for fact in accounts[party])
 
-    return [group for group in (made, *ancestors, *(accounts[party] for party in sorted(accounts, key=order))) if group]
+    return [group for group in (made, *ancestors) if group], [accounts[party] for party in sorted(accounts, key=order)]
 
 
 def _about(about: Mapping[str, Sequence[_Fact]], facts: Sequence[_Fact], uri: str) -> list[_Fact]:
@@ -214,19 +222,23 @@ def _with_products(uris: set[str]) -> set[str]:
     return uris | {product for uri in uris for product in [gs1.product_of(uri)] if product is not None}
 
 
-def _choose(groups: Sequence[list[_Fact]], visited: set[str], budget: Budget) -> tuple[list[_Fact], int]:
+def _choose(
+    way: Sequence[list[_Fact]], accounts: Sequence[list[_Fact]], visited: set[str], budget: Budget
+) -> tuple[list[_Fact], int]:
     chosen: dict[int, _Fact] = {}
     subjects: set[str] = set()
     size = left_out = 0
-    for group in groups:
-        fresh = [fact for fact in group if fact.index not in chosen]
-        names = subjects | {uri for fact in fresh for uri in (*(fact.names & visited), *fact.places)}
-        weight = size + sum(fact.size for fact in fresh)
-        if len(chosen) + len(fresh) > budget.statements or len(names) > budget.subjects or weight > budget.size:
-            left_out += len(fresh)
-            continue
-        subjects, size = names, weight
-        chosen |= {fact.index: fact for fact in fresh}
+    for groups, room in ((way, budget.statements), (accounts, budget.accounts)):
+        most = len(chosen) + room
+        for group in groups:
+            fresh = [fact for fact in group if fact.index not in chosen]
+            names = subjects | {uri for fact in fresh for uri in (*(fact.names & visited), *fact.places)}
+            weight = size + sum(fact.size for fact in fresh)
+            if len(chosen) + len(fresh) > most or len(names) > budget.subjects or weight > budget.size:
+                left_out += len(fresh)
+                continue
+            subjects, size = names, weight
+            chosen |= {fact.index: fact for fact in fresh}
     return list(chosen.values()), left_out
 
 

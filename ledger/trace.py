@@ -28,7 +28,7 @@ from verify.authority import History
 from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, Tracer
 
 MAX_EVENTS = 2_000  # of one answer
-MAX_JUDGED = 512  # events; judging reads every statement and compares each receipt with each shipment
+MAX_JUDGED = 256  # events; judging reads every statement and compares each receipt with each shipment
 MAX_JOURNEYS = 64  # ends of a trace that are judged
 HOUR = 3_600_000  # ms
 _SPANS = 50  # terms of one OR
@@ -233,9 +233,12 @@ def judge(session: Session, graph: Graph, history: History, audience: Audience =
     """
     Say of every hand-over and commissioning in the graph whether it is confirmed, claimed or unknown, by event index.
 
-    Events that the rule says nothing about, and those beyond the first 512, are not in the answer.
+    Events that the rule says nothing about, and those beyond the first 256, are not in the answer.  Where some were left out
+    it tells only what is confirmed: half of an account would accuse its party.
     """
-    standing = [event.index for event in graph.events if event.standing == "stands"][:MAX_JUDGED]
+    standing = [event.index for event in graph.events if event.standing == "stands"]
+    whole = not graph.truncated and len(standing) <= MAX_JUDGED
+    standing = standing[:MAX_JUDGED]
     tracer = Tracer(read_records(session, standing, audience), history)
     sources = {hop.source for hop in graph.edges if hop.kind == "transform"}
     ends = [node.id for node in graph.nodes if node.role == "self" and (node.id not in sources or node.depth == 0)]
@@ -247,7 +250,7 @@ def judge(session: Session, graph: Graph, history: History, audience: Audience =
                 _keep_worst(found, index, edge.state)
         for origin in journey.origins:
             _keep_worst(found, origin.index, origin.state)
-    return found
+    return found if whole else {index: state for index, state in found.items() if state == CONFIRMED}
 
 
 def _keep_worst(found: dict[int, str], index: int | None, state: str) -> None:

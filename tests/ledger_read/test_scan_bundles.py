@@ -199,14 +199,14 @@ class TestWhatIsLeftOut:
         season.grant(STRANGER, "retailer", mint=["https://stranger.example/"])
         for number in range(40):
             season.tell(STRANGER, f"claim {number}", partial(build.sell, lots((P1, "1", "H87"))), hours_late=1_000)
-        bundle = season.bundle(LABEL, budget=Budget(statements=30, subjects=100, size=1_000_000))
+        bundle = season.bundle(LABEL, budget=Budget(statements=30, accounts=20, subjects=100, size=1_000_000))
         shown = {one.index for one in parse_bundle(bundle).statements}
         assert season.told["claim 0"] not in shown
         assert {season.told[name] for name in ("harvest H-1", "pack", "ship pallet", "receive pallet", "sell Wang")} <= shown
         assert season.verify(LABEL, bundle).state(12) == VERIFIED
 
     def test_a_party_s_account_is_carried_whole_or_not_at_all(self, season: Season) -> None:
-        bundle = season.bundle(LABEL, budget=Budget(statements=12, subjects=100, size=1_000_000))
+        bundle = season.bundle(LABEL, budget=Budget(statements=12, accounts=6, subjects=100, size=1_000_000))
         shown = {one.index for one in parse_bundle(bundle).statements}
         for leader in ("Wang", "Zhao"):
             assert len({season.told[f"{what} {leader}"] for what in ("receive", "sell")} & shown) in (0, 2)
@@ -214,12 +214,12 @@ class TestWhatIsLeftOut:
 
     def test_where_control_statements_alone_are_too_many_nothing_is_pretended(self, season: Season) -> None:
         with pytest.raises(TooMuch):
-            season.bundle(LABEL, budget=Budget(statements=8, subjects=1, size=1_000_000))
+            season.bundle(LABEL, budget=Budget(statements=8, accounts=8, subjects=1, size=1_000_000))
 
     def test_a_budget_only_chooses_and_never_hides_a_control_statement(self, season: Season) -> None:
         notice = season.recall(AGENCY, products=[RAW])
         with season.rig.database.reading() as session:
-            small = Budget(statements=12, subjects=60, size=1_000_000)
+            small = Budget(statements=12, accounts=4, subjects=60, size=1_000_000)
             found = gather(session, [P1], Tallies(), size=season.published().size, budget=small)
         assert found.left_out
         assert notice in found.indexes
