@@ -24,7 +24,9 @@ def prefer(request: Request, offered: Sequence[str]) -> str | None:
 
 
 def wants_html(request: Request) -> bool:
-    """Whether a person's browser asks: JSON only for who prefers it, or names nothing."""
+    """Whether a person's browser asks: JSON for who prefers it, names nothing, or asks for it in the address."""
+    if request.query_params.get("format") == "json":
+        return False
     return bool(request.headers.get("accept")) and prefer(request, (JSON, HTML)) == HTML
 
 

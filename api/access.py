@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
-from ledger.looks import find_key, record_look
 
 from api.deps import Reading, Service, Serving
 from api.problems import HttpProblem
+from ledger.looks import find_key, record_look
 from ledger.shown import Audience
 
 COOKIE = "originmark"
@@ -73,5 +73,7 @@ def refuse_other_sites(request: Request, service: Serving) -> None:
     """Refuse a form that another site's page sent.  Raises HttpProblem."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     own = {service.settings.base_url, str(request.base_url).rstrip("/")}
-    if site not in (None, "same-origin", "none") or (origin is not None and origin not in own):
+    # The first is the browser's own word and cannot be set by a page; older browsers send the second alone.
+    is_own = site in ("same-origin", "none") if site is not None else origin is None or origin in own
+    if not is_own:
         raise HttpProblem("other-site", "open the form on this site and send it again")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from ledger.trace import Graph
 
 MAX_DRAWN = 200  # nodes; more would be a grey block, and the table says it better
-COLUMN, ROW = 250, 44  # pixels
-BOX = (210, 30)
+COLUMN, ROW = 300, 44  # pixels
+BOX = (256, 30)
 MARGIN = 12
-SHOWN = 26  # characters of a name
+SHOWN = 36  # characters of a name
 
 
 @dataclass(frozen=True, slots=True)

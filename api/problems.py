@@ -107,7 +107,7 @@ def problem_response(problem: Refused | HttpProblem, request: Request) -> Respon
     lang = pick_language(request)
     body = problem_body(problem, base_url=request.app.state.base_url, lang=lang)
     service = getattr(request.app.state, "service", None)
-    if request.method == "GET" and service is not None and wants_html(request):
+    if service is not None and wants_html(request):
         page: Response = service.views.page(request, "refused.html", status=problem.reason.status, problem=body)
         return page
     headers = {"content-language": TAGS[lang], "cache-control": "no-store", "access-control-allow-origin": "*"}

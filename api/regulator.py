@@ -25,11 +25,11 @@ from api.language import pick_language
 from api.search import search
 from api.subject_page import subject_facts
 from api.subjects import names_for
-from ledger import reports
 from ledger.accounts import api_keys
 from ledger.looks import find_key, looks_of
 from ledger.pooling import published_size
 from ledger.recalls import open_recalls
+from ledger.reports import REPORTS
 
 MAX_FORM = 4_096  # bytes
 SESSION_S = 28_800  # seconds: a working day
@@ -55,7 +55,7 @@ def desk(
     recalls = open_recalls(session, size)
     names = names_for(session, {uri for one in recalls for uri in (one.issuer, *one.lots)}, lang)
     facts: dict[str, Any] = {
-        "viewer": viewer, "q": q, "found": found, "recalls": recalls, "names": names, "reports": reports.REPORTS,
+        "viewer": viewer, "q": q, "found": found, "recalls": recalls, "names": names, "reports": REPORTS,
     }  # fmt: skip
     return service.views.page(request, "regulator.html", here="regulator", **facts)
 
@@ -68,7 +68,7 @@ def subject(
     """Everything about one subject."""
     viewer.record(service, "subject", uri)
     facts = subject_facts(session, service, uri, viewer.audience, lang)
-    return service.views.page(request, "subject.html", here="regulator", viewer=viewer, reports=reports.REPORTS, **facts)
+    return service.views.page(request, "subject.html", here="regulator", viewer=viewer, reports=REPORTS, **facts)
 
 
 @router.get("/looks")

@@ -18,10 +18,10 @@ from fastapi.responses import JSONResponse
 from api.access import Viewing
 from api.deps import Lang, Reading, Serving
 from api.problems import HttpProblem
-from ledger import reports
 from ledger.pooling import published_size
-from ledger.reports.interface import MAX_LOTS, BadQuery
-from ledger.reports.writers import MEDIA, render
+from ledger.reports import MEDIA, REPORTS, BadQuery, render
+from ledger.reports import Query as Asked
+from ledger.reports.interface import MAX_LOTS
 from verify import gs1
 from verify.errors import Malformed
 from verify.statement import parse_time
@@ -34,7 +34,7 @@ Since = Annotated[str, Query(alias="from", max_length=40)]
 @router.get("")
 def names() -> Response:
     """Which reports there are."""
-    known = [{"name": name, "title": dict(report.title)} for name, report in reports.REPORTS.items()]
+    known = [{"name": name, "title": dict(report.title)} for name, report in REPORTS.items()]
     return JSONResponse({"reports": known, "formats": list(MEDIA)}, headers={"cache-control": "no-cache"})
 
 
@@ -44,14 +44,12 @@ def report(
     until: Annotated[str, Query(max_length=40)] = "", form: Annotated[str, Query(alias="format", max_length=8)] = "xlsx",
 ) -> Response:  # fmt: skip
     """One report about these lots."""
-    known = reports.REPORTS.get(name)
+    known = REPORTS.get(name)
     if known is None:
-        raise HttpProblem("not-found", f"no report {name}; there are {', '.join(reports.REPORTS)}")
+        raise HttpProblem("not-found", f"no report {name}; there are {', '.join(REPORTS)}")
     lots = tuple(_lot(one) for one in ids if one.strip())
     viewer.record(service, f"report {name}", " ".join(lots))
-    asked = reports.interface.Query(
-        lots, _ms(since, "from"), _ms(until, "until"), published_size(session), viewer.audience
-    )
+    asked = Asked(lots, _ms(since, "from"), _ms(until, "until"), published_size(session), viewer.audience)
     try:
         body = render(known.build(session, asked), form, lang=lang)
     except BadQuery as error:

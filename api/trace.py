@@ -24,6 +24,7 @@ from ledger.pooling import published_size
 from ledger.registry import SqlHistory
 from ledger.trace import MAX_EVENTS, Graph, Reach, judge, rows, trace_back, trace_forward
 from ledger.units import MAX_DEPTH
+from verify import gs1
 from verify.errors import Malformed
 from verify.statement import parse_time
 
@@ -64,7 +65,7 @@ def table(session: Session, graph: Graph, states: Mapping[int, str], lang: str) 
     told = rows(graph, states)
     uris = {*(row.who for row in told), *(row.where for row in told), *(node.id for node in graph.nodes)}
     names = names_for(session, uris, lang)
-    return {"rows": told, "names": names, "drawing": draw(graph, lambda uri: names.get(uri, uri))}
+    return {"rows": told, "names": names, "drawing": draw(graph, lambda uri: names.get(uri, uri.removeprefix(gs1.HOST)))}
 
 
 def _until_ms(text: str | None) -> int | None:

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse
 
 from api.headers import PAGE_CSP
 from api.language import TAGS, Catalog, pick_language, pick_name
+from verify.gs1 import HOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,19 @@ class Views:
             "kind": lambda kind: self.catalog.tables[lang].get(f"kind.{kind}", kind),
             "step": lambda word: self.catalog.tables[lang].get(f"step.{word}", str(word or "").replace("_", " ")),
             "when": shown_ms,
+            "claimed": shown_claim,
+            "short": lambda uri: uri.removeprefix(HOST),
         }
 
 
 def shown_ms(time_ms: int | None) -> str:
     """A log's time, ms since 1970, in UTC to the second."""
     return "–" if time_ms is None else datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def shown_claim(text: str) -> str:
+    """A party's time as it wrote it, to the minute: RFC 3339 with an offset."""
+    return f"{text[:10]} {text[11:16]} {text[19:].lstrip('.0123456789')}"
 
 
 def _relative(url: URL) -> str:

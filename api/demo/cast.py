@@ -87,6 +87,11 @@ class Product:
         """The harvest's GTIN."""
         return gtin(self.owner.company, self.number + 1)
 
+    @property
+    def bulk_uri(self) -> str:
+        """The harvest as a product."""
+        return f"{HOST}/01/{self.bulk}"
+
     def lot(self, code: str) -> str:
         """A lot of packed units."""
         return lot_uri(self.gtin, code)

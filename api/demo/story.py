@@ -50,8 +50,10 @@ from producers.records import (
 from verify.gs1 import HOST
 
 NAMES = UUID("952a3c1e-0000-4000-8000-0000000000d3")  # invented: the demo's own name space
+LOOSE = {"en": "(harvest)", "zh": "（原收）"}
 PRICE = Withholding((kde.PRICE,))
 CODES = 24  # item codes of a lot
+WHOLE = timedelta(hours=26)  # from the harvest to the last hand-over
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,8 @@ class Season:
 
     @property
     def harvest_day(self) -> datetime:
-        """Early in the day before."""
-        return (self.now - timedelta(hours=30)).replace(minute=0, second=0, microsecond=0)
+        """Six in the morning of the last day from which everything can have happened by now."""
+        return (self.now - WHOLE - timedelta(hours=6)).replace(hour=6, minute=0, second=0, microsecond=0)
 
     @property
     def lots(self) -> tuple[Lot, ...]:
@@ -154,11 +156,13 @@ class Season:
             )
             yield Told(party, record(place, issuer=party.uri, at=self.harvest_day), "place")
         for product in PRODUCTS:
-            told = MasterData(
-                id=product.uri, type="Product", name=product.name, holder=product.owner.uri,
-                more={"commodity": product.commodity, "variety": product.variety, "netContent": product.size},
-            )  # fmt: skip
-            yield Told(product.owner, record(told, issuer=product.owner.uri, at=self.harvest_day), "product")
+            owner, about = product.owner, {"commodity": product.commodity, "variety": product.variety}
+            bulk = {lang: f"{name} {LOOSE[lang]}" for lang, name in product.name.items()}
+            for uri, name, size in ((product.uri, product.name, product.size), (product.bulk_uri, bulk, "loose")):
+                told = MasterData(
+                    id=uri, type="Product", name=name, holder=owner.uri, more={**about, "netContent": size}
+                )
+                yield Told(owner, record(told, issuer=owner.uri, at=self.harvest_day), "product")
 
     def _certificate(self) -> Told:
         year = self.now.year

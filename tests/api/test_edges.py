@@ -36,7 +36,7 @@ def test_a_page_names_its_language_and_loads_nothing_foreign(operator: Operator,
 def test_every_answer_carries_the_security_headers(operator: Operator, path: str, headers: dict[str, str]) -> None:
     answer = operator.client.get(path, headers=headers)
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 

@@ -1,0 +1,200 @@
+"""The demo's season over real HTTP: what is on every label verifies, one lot is recalled, and a second start keeps it all."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import httpx2
+import pytest
+import uvicorn
+
+from api.app import create_app
+from api.demo.play import Item, Player
+from api.demo.run import Server
+from api.demo.stage import ITEMS, KEY, MARK, NotOurs, Stage, set_up
+from api.demo.story import Season
+from api.running import Local
+from ledger.audit import audit_ledger
+from ledger.running import database_of, store_of
+from tests.support.service import free_port
+from verify.anchor import read_head
+from verify.errors import VerificationError
+from verify.policy import Policy
+from verify.verifier import Verification, verify_bundle
+
+CHINA = timezone(timedelta(hours=8))
+
+
+@dataclass
+class Played:
+    """A season that was played, and its server."""
+
+    stage: Stage
+    url: str
+    items: list[Item]
+
+    def verify(self, path: str) -> Verification:
+        """What the command line does with a label."""
+        bundle = httpx2.get(self.url + path, headers={"accept": "application/json"}).content
+        policy = Policy.parse(self.stage.policy.read_text("utf-8"))
+        return verify_bundle(
+            bundle, policy=policy, label=self.url + path, heads=lambda pin: read_head(pin, [f"{self.url}/devchain"])
+        )
+
+
+@contextmanager
+def serving(data: Path, port: int) -> Iterator[Stage]:
+    """The demo's own server on loopback, ended when the block ends."""
+    stage = set_up(data, f"http://localhost:{port}")
+    app = create_app(stage.settings, Local(devchain=stage.chain, is_demo=True))
+    server = Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert server.listening.wait(30)
+        yield stage
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "var"
+
+
+@pytest.fixture(scope="module")
+def played(folder: Path) -> Iterator[Played]:
+    port = free_port()
+    with serving(folder, port) as stage:
+        assert stage.is_new
+        player = Player(f"http://127.0.0.1:{port}", stage.settings.keys, stage.registrar, lambda what, count: None)
+        items = player.play(Season(datetime.now(CHINA), stage.settings.origin))
+        stage.items.write_text(json.dumps([]), "utf-8")
+        yield Played(stage, f"http://localhost:{port}", items)
+
+
+@pytest.mark.chain
+class TestFirstStart:
+    """Every record went through the real interface, signed by its own party's key."""
+
+    def test_roses_are_verified_back_to_the_greenhouse(self, played: Played) -> None:
+        run = played.verify(played.items[0].path)
+        assert run.answers == {"record": "verified", "item": "stated", "recall": "stated"}
+        assert run.state(12) == "verified"
+
+    def test_the_recalled_apples_say_so_and_their_neighbours_do_not(self, played: Played) -> None:
+        assert played.verify(played.items[1].path).answers["recall"] == "stated"
+        recalled = played.verify(played.items[2].path)
+        assert recalled.answers["recall"] == "failed"
+        assert recalled.answers["record"] == "verified"
+
+    def test_a_made_up_code_of_the_right_lot_is_no_code_of_the_farm(self, played: Played) -> None:
+        forged = played.items[0].path[:-20] + "0" * 20
+        run = played.verify(forged)
+        assert run.answers["item"] == "unchecked"
+
+    def test_a_page_about_one_label_does_not_pass_for_another(self, played: Played) -> None:
+        bundle = httpx2.get(played.url + played.items[0].path, headers={"accept": "application/json"}).content
+        policy = Policy.parse(played.stage.policy.read_text("utf-8"))
+        with pytest.raises(VerificationError) as failed:
+            verify_bundle(bundle, policy=policy, label=played.url + played.items[1].path)
+        assert failed.value.step == 11
+
+    def test_a_browser_gets_one_page_under_a_hash(self, played: Played) -> None:
+        answer = httpx2.get(played.url + played.items[2].path + "?lang=zh", headers={"accept": "text/html"})
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "sha256-" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        assert "已召回" in answer.text
+        assert "红富士苹果" in answer.text
+
+    def test_links_are_listed_and_followed_by_type(self, played: Played) -> None:
+        url = played.url + played.items[0].path
+        linkset = httpx2.get(url, headers={"accept": "application/linkset+json"})
+        assert linkset.headers["content-type"] == "application/linkset+json"
+        (shown,) = linkset.json()["linkset"]
+        assert len(shown["https://gs1.org/voc/defaultLink"]) == 1
+        assert httpx2.get(url, params={"linkType": "linkset"}).json() == linkset.json()
+        followed = httpx2.get(url, params={"linkType": "gs1:traceability"}, follow_redirects=False)
+        assert followed.status_code == 307
+        assert "/trace/back?id=" in followed.headers["location"]
+        assert httpx2.get(url, params={"linkType": "gs1:recipeInfo"}).status_code == 404
+
+    def test_a_place_is_told_without_a_bundle(self, played: Played) -> None:
+        from api.demo.cast import CENTRAL
+
+        path = CENTRAL.place.removeprefix("https://id.gs1.org")
+        told = httpx2.get(played.url + path, headers={"accept": "application/json"}).json()
+        assert told["master"]["name"]["zh"] == "昆山中心仓"
+        assert told["records"]
+
+    def test_the_recall_names_the_shop_that_has_the_boxes(self, played: Played) -> None:
+        (recall,) = httpx2.get(f"{played.url}/recalls").json()["recalls"]
+        reach = httpx2.get(f"{played.url}/recalls/{recall['digest']}").json()["reach"]
+        from api.demo.cast import LIN, WANG
+
+        assert WANG.place in [stop["place"] for stop in reach["stops"]]
+        assert LIN.place not in [stop["place"] for stop in reach["stops"]]
+
+    def test_the_regulator_downloads_the_fsma_workbook(self, played: Played) -> None:
+        lot = "https://id.gs1.org" + played.items[1].path.partition("/21/")[0]
+        bearer = {"authorization": f"Bearer {played.stage.regulator_key}"}
+        names = [one["name"] for one in httpx2.get(f"{played.url}/reports").json()["reports"]]
+        answer = httpx2.get(f"{played.url}/reports/{names[0]}", params={"id": lot, "format": "xlsx"}, headers=bearer)
+        assert answer.status_code == 200, answer.text
+        assert answer.content.startswith(b"PK")
+
+    def test_the_chain_answers_this_machine_only_about_the_contract(self, played: Played) -> None:
+        call = {"jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": []}
+        assert "error" in httpx2.post(f"{played.url}/devchain", json=call).json()
+
+
+@pytest.mark.chain
+def test_a_second_start_keeps_everything_and_anchors_again(played: Played, folder: Path) -> None:
+    assert played.verify(played.items[0].path).steps
+    copy = folder.parent / "copy"
+    # The first server still runs on its own folder: the second start is of a copy, as after a move to another machine.
+    import shutil
+
+    shutil.copytree(folder, copy)
+    port = free_port()
+    with serving(copy, port) as stage:
+        assert not stage.is_new
+        assert stage.regulator_key == played.stage.regulator_key
+        again = Played(stage, f"http://localhost:{port}", played.items)
+        assert again.verify(played.items[0].path).answers["record"] == "verified"
+    database = database_of(stage.settings)
+    try:
+        report = audit_ledger(database, store_of(stage.settings), _log_key(stage), _clock_key(stage))
+    finally:
+        database.close()
+    assert report.entries > 70
+
+
+def _log_key(stage: Stage):  # type: ignore[no-untyped-def]
+    return Policy.parse(stage.policy.read_text("utf-8")).logs[0]
+
+
+def _clock_key(stage: Stage):  # type: ignore[no-untyped-def]
+    return Policy.parse(stage.policy.read_text("utf-8")).clocks[0]
+
+
+def test_somebodys_real_log_is_never_played_over(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    with pytest.raises(NotOurs):
+        set_up(tmp_path, "http://localhost:8000")
+
+
+def test_a_season_that_was_cut_short_is_begun_anew(tmp_path: Path) -> None:
+    data = tmp_path / "var"
+    first = set_up(data, "http://localhost:8000")
+    assert (data / MARK).exists()
+    assert not (data / ITEMS).exists()
+    second = set_up(data, "http://localhost:8000")
+    assert first.regulator_key != second.regulator_key
+    assert (data / KEY).stat().st_mode & 0o077 == 0
