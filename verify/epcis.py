@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from . import gs1
-from .errors import Malformed
+from .errors import need
 from .statement import parse_time
 
 _TYPES = ("ObjectEvent", "AggregationEvent", "TransactionEvent", "TransformationEvent", "AssociationEvent")
@@ -85,36 +85,28 @@ def read_event(raw: object) -> Event:
     """Read an event as strict.parse gives it.  Raises Malformed (`bad-event`, `bad-time`, `bad-uri`, `bad-check-digit`)."""
     names = ("type", "action", "bizStep", "disposition", "eventID", "eventTime", "eventTimeZoneOffset", "transformationID")
     kind, action, step, disposition, event_id, time, offset, made = (_get(raw, name, str) for name in names)
-    if kind not in _TYPES or (kind != "TransformationEvent" and action not in ("ADD", "OBSERVE", "DELETE")):
-        raise Malformed("type or action is not one that EPCIS knows", code="bad-event", where="/type")
-    if not re.fullmatch("[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00", offset or ""):
-        raise Malformed("an offset like +08:00 was expected", code="bad-event", where="/eventTimeZoneOffset")
+    is_known = kind in _TYPES and (kind == "TransformationEvent" or action in ("ADD", "OBSERVE", "DELETE"))
+    need(is_known, "type or action is not one that EPCIS knows", "bad-event", "/type")
+    is_offset = re.fullmatch("[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00", offset or "")
+    need(is_offset, "an offset like +08:00 was expected", "bad-event", "/eventTimeZoneOffset")
     at = parse_time(time or "", "/eventTime")
     objects, sources, destinations = tuple(_objects(raw)), _pairs(raw, "source"), _pairs(raw, "destination")
-    return Event(
-        kind, action, _word(step), _word(disposition), event_id, at, offset, objects, _place(raw, "readPoint"),
-        _place(raw, "bizLocation"), sources, destinations, made, _get(raw, "errorDeclaration", dict) is not None,
-        _get(raw, "ilmd", dict),
-    )  # fmt: skip
+    places, is_error = (_place(raw, "readPoint"), _place(raw, "bizLocation")), _get(raw, "errorDeclaration", dict) is not None
+    return Event(kind, action, _word(step), _word(disposition), event_id, at, offset, objects, *places, sources, destinations,
+                 made, is_error, _get(raw, "ilmd", dict))  # fmt: skip
 
 
 def scaled(number: int | Decimal) -> int | None:
-    """
-    Return `number` times 10^6 as an integer, or None where that is not exact or the number has more than 40 digits.
-
-    Integers of this scale (milligrams of a kilogram) are compared and summed without rounding, in both languages.
-    """
+    """`number` times 10^6 as an integer, summed without rounding; None where not exact or of more than 40 digits."""
     sign, digits, exponent = Decimal(number).as_tuple()
     whole, shift = int("".join(map(str, digits[:41]))), int(exponent) + 6
-    up, down = int("1" + "0" * min(max(0, shift), 41)), int("1" + "0" * min(max(0, -shift), 41))
-    if whole and (len(digits) > 40 or shift > 40 or whole % down):
-        return None
-    return (-whole if sign else whole) * up // down
+    up, down = 10 ** min(max(0, shift), 41), 10 ** min(max(0, -shift), 41)
+    is_exact = len(digits) <= 40 and shift <= 40 and whole % down == 0
+    return (-whole if sign else whole) * up // down if is_exact or not whole else None
 
 
 def _objects(raw: object) -> Iterator[Object]:
-    parent = _get(raw, "parentID", str)
-    if parent is not None:
+    if (parent := _get(raw, "parentID", str)) is not None:
         yield _object("parent", parent, {})
     for role, epcs, quantities in _ROLES:
         yield from (_object(role, epc, {}) for epc in _get(raw, epcs, list) or [])
@@ -140,8 +132,8 @@ def _pairs(raw: object, name: str) -> tuple[tuple[str, str], ...]:
 
 def _get(raw: object, name: str, kind: type | tuple[type, ...]) -> Any:
     found = raw.get(name) if isinstance(raw, dict) else raw
-    if not isinstance(raw, dict) or isinstance(found, bool) or not (found is None or isinstance(found, kind)):
-        raise Malformed(f"{name} has the wrong type", code="bad-event", where=f"/{name}")
+    is_right = found is None or (isinstance(found, kind) and not isinstance(found, bool))
+    need(isinstance(raw, dict) and is_right, f"{name} has the wrong type", "bad-event", f"/{name}")
     return found
 
 
