@@ -10,20 +10,21 @@ Source: protocol.md section 1, Subject keys and SD-JWT.
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from typing import cast
 
 from .entry import MAX_KEYS
 from .epcis import read_event
-from .errors import Malformed
+from .errors import Malformed, need
 from .gs1 import canonical_uri
 from .statement import CONTROL_KINDS, Statement
 
 _SUBJECT = "/credentialSubject"
 # Members that name subjects, as a URI, or a list of URIs where the name ends in "s"; "?" where one may be absent.
 # Withdrawal and Erasure carry their target's keys instead, and events are read by epcis.py.
-_MEMBERS: Mapping[str, tuple[str, ...]] = {
-    "Genesis": ("id",), "PartyRegistration": ("id",), "KeyRevocation": ("id",), "LabelCommitment": ("id",),
-    "RecallNotice": ("lots?", "products?", "places?"), "Withdrawal": (), "Erasure": (), "MasterData": ("id", "holder?"),
-    "Certificate": ("subjects", "holder"), "CommitmentCertificate": ("lot", "holder"), "LabReport": ("lot", "holder?"),
+_MEMBERS: Mapping[str, str] = {
+    "Genesis": "id", "PartyRegistration": "id", "KeyRevocation": "id", "LabelCommitment": "id", "MasterData": "id holder?",
+    "Withdrawal": "", "Erasure": "", "RecallNotice": "lots? products? places?", "Certificate": "subjects holder",
+    "CommitmentCertificate": "lot holder", "LabReport": "lot holder?",
 }  # fmt: skip
 
 
@@ -40,8 +41,7 @@ def uris(statement: Statement) -> tuple[str, ...]:
             bare = _uris(statement, statement.subject)
         except Malformed:
             bare = ()
-        if bare != found:
-            raise Malformed("a member that names a subject is withheld", code="withheld-subject", where=_SUBJECT)
+        need(bare == found, "a member that names a subject is withheld", "withheld-subject", _SUBJECT)
     return found
 
 
@@ -49,9 +49,8 @@ def keys(statement: Statement) -> tuple[bytes, ...]:
     """Return the entry's keys: SHA-256 of every URI, or the target's keys as carried; sorted, distinct, at most 1,024."""
     found = {sha256(uri.encode()).digest() for uri in uris(statement)}
     if statement.kind in ("Withdrawal", "Erasure"):
-        found |= set(_target_keys(statement.disclosed.get("keys")))
-    if len(found) > MAX_KEYS:
-        raise Malformed(f"{len(found)} subjects: split the record", code="too-many-subjects", where=_SUBJECT)
+        found |= _target_keys(statement.disclosed.get("keys"))
+    need(len(found) <= MAX_KEYS, f"{len(found)} subjects: split the record", "too-many-subjects", _SUBJECT)
     return tuple(sorted(found))
 
 
@@ -61,23 +60,18 @@ def _uris(statement: Statement, body: Mapping[str, object]) -> tuple[str, ...]:
     if kind in CONTROL_KINDS:
         found.append(f"urn:originmark:kind:{kind}")
     if kind in ("TraceabilityEvent", "Adoption"):
-        found += _told(body if kind == "TraceabilityEvent" else body.get("event"))
+        event = read_event(body if kind == "TraceabilityEvent" else body.get("event"))
+        named = [uri for one in event.objects for uri in (one.uri, one.lot)] + [event.read_point, event.biz_location]
+        found += [uri for uri in named if uri is not None]
     else:
         found += _named(kind, body.get("scope") if kind == "RecallNotice" else body)
     return tuple(dict.fromkeys(found))
 
 
-def _told(raw: object) -> Iterator[str]:
-    event = read_event(raw)
-    for one in event.objects:
-        yield from (uri for uri in (one.uri, one.lot) if uri is not None)
-    yield from (place for place in (event.read_point, event.biz_location) if place is not None)
-
-
 def _named(kind: str, body: object) -> Iterator[str]:
-    if not isinstance(body, dict) or kind not in _MEMBERS:
+    if not isinstance(body, dict):
         raise Malformed(f"a {kind} names its subjects otherwise", code="bad-subject", where=_SUBJECT)
-    for member in _MEMBERS[kind]:
+    for member in _MEMBERS[kind].split():
         name = member.rstrip("?")
         if name in body or name == member:
             value = body.get(name)
@@ -90,15 +84,11 @@ def _canonical(value: object, where: str) -> str:
         uri = canonical_uri(value)
     except Malformed as error:
         raise Malformed(error.message, code=error.code, where=where) from None
-    if uri != value:
-        raise Malformed(f"not in canonical form: {uri}", code="bad-uri", where=where)
+    need(uri == value, f"not in canonical form: {uri}", "bad-uri", where)
     return uri
 
 
-def _target_keys(value: object) -> Iterator[bytes]:
-    if not isinstance(value, list) or not value:
-        raise Malformed("the keys of the target's entry are missing", code="bad-subject", where=f"{_SUBJECT}/keys")
-    for key in value:
-        if not isinstance(key, str) or not re.fullmatch("[0-9a-f]{64}", key):
-            raise Malformed("a subject key is 64 lower-case hex digits", code="bad-subject", where=f"{_SUBJECT}/keys")
-        yield bytes.fromhex(key)
+def _target_keys(value: object) -> set[bytes]:
+    is_list = isinstance(value, list) and all(isinstance(key, str) and re.fullmatch("[0-9a-f]{64}", key) for key in value)
+    need(value and is_list, "the keys of the target's entry are missing", "bad-subject", f"{_SUBJECT}/keys")
+    return set(map(bytes.fromhex, cast(list[str], value)))
