@@ -11,7 +11,7 @@ Source: c2sp.org/tlog-tiles v0.1.0.
 import urllib.request
 from pathlib import Path
 
-from .errors import Malformed
+from .errors import need
 
 WIDTH = 256  # entries or hashes in a full tile
 MAX_TILE = WIDTH * (2 + 65_535)  # bytes
@@ -33,23 +33,24 @@ def format_entries(entries: list[bytes]) -> bytes:
 
 def parse_entries(data: bytes, count: int) -> list[bytes]:
     """Parse exactly `count` entries from one tile; raises Malformed (`bad-tile`)."""
+    entries, end = _split(data, count)
+    need(end == len(data) and all(entries), "not an entries tile of this width", "bad-tile")
+    return entries
+
+
+def _split(data: bytes, count: int) -> tuple[list[bytes], int]:
     entries, at = [], 0
     for _ in range(count):
         end = at + 2 + int.from_bytes(data[at : at + 2], "big")
         entries.append(data[at + 2 : end])
         at = end
-    if at != len(data) or any(not entry for entry in entries):
-        raise Malformed("not an entries tile of this width", code="bad-tile")
-    return entries
+    return entries, at
 
 
 def read_entries(prefix: str, size: int) -> list[bytes]:
     """Read entries 0 .. size-1.  Raises Malformed for a damaged tile, OSError for one that cannot be read."""
-    found: list[bytes] = []
-    for index in range(-(-size // WIDTH)):
-        width = min(WIDTH, size - index * WIDTH)
-        found += parse_entries(_read(prefix, index, width), width)
-    return found
+    widths = [min(WIDTH, size - start) for start in range(0, size, WIDTH)]
+    return [entry for index, width in enumerate(widths) for entry in parse_entries(_read(prefix, index, width), width)]
 
 
 def _read(prefix: str, index: int, width: int) -> bytes:
@@ -60,10 +61,7 @@ def _read(prefix: str, index: int, width: int) -> bytes:
             raise
     # The partial tile may be gone once the full one exists.
     whole = _fetch(prefix, tile_path("entries", index))
-    end = 0
-    for _ in range(width):
-        end += 2 + int.from_bytes(whole[end : end + 2], "big")
-    return whole[:end]
+    return whole[: _split(whole, width)[1]]
 
 
 def _fetch(prefix: str, path: str) -> bytes:
@@ -72,6 +70,5 @@ def _fetch(prefix: str, path: str) -> bytes:
             data: bytes = answer.read(MAX_TILE + 1)
     else:
         data = (Path(prefix) / path).read_bytes()
-    if len(data) > MAX_TILE:
-        raise Malformed("a tile is too large", code="bad-tile")
+    need(len(data) <= MAX_TILE, "a tile is too large", "bad-tile")
     return data
