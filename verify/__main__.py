@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +21,7 @@ from .errors import Omitted, VerificationError
 from .note import parse_note
 from .policy import Policy
 from .run import STATED, UNCHECKED, Step, Verification
-from .tiles import read_entries
+from .tiles import fetch, read_entries
 from .verifier import verify_bundle
 
 END_OF_TIME = 2**37  # seconds since 1970, the year 6325: a clock's own number may be anything
@@ -40,14 +39,6 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--lang", choices=("en", "zh"), default="en")
     parser.add_argument("--json", action="store_true", help="machine-readable report")
     return parser.parse_args(argv)
-
-
-def _read(source: str) -> bytes:
-    if source.startswith(("http://", "https://")):
-        request = urllib.request.Request(source, headers={"accept": "application/json"})  # noqa: S310 - scheme checked
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return cast(bytes, answer.read(MAX_BYTES + 1))
-    return Path(source).read_bytes()
 
 
 def messages(lang: str) -> dict[str, str]:
@@ -84,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     say = (lambda step: None) if arguments.json else (lambda step: print(words(step, table)))
     try:
         policy = Policy.parse(arguments.policy.read_text("utf-8"))
-        data = _read(arguments.bundle)
+        data = fetch(arguments.bundle, MAX_BYTES, "application/json")
     except (OSError, UnicodeError, VerificationError) as error:
         print(f"{table['usage']} {error} {getattr(error, 'where', None) or ''}", file=sys.stderr)
         # A wrong name is the caller's mistake; an address that does not answer says nothing about the label.

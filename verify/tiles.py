@@ -65,10 +65,15 @@ def _read(prefix: str, index: int, width: int) -> bytes:
 
 
 def _fetch(prefix: str, path: str) -> bytes:
-    if prefix.startswith(("http://", "https://")):
-        with urllib.request.urlopen(f"{prefix.rstrip('/')}/{path}", timeout=30) as answer:  # noqa: S310 - scheme checked
-            data: bytes = answer.read(MAX_TILE + 1)
-    else:
-        data = (Path(prefix) / path).read_bytes()
+    data = fetch(f"{prefix.rstrip('/')}/{path}", MAX_TILE)
     need(len(data) <= MAX_TILE, "a tile is too large", "bad-tile")
     return data
+
+
+def fetch(source: str, limit: int, accept: str = "*/*") -> bytes:
+    """Read a file, or `limit` bytes and one more from an address.  Raises OSError."""
+    if not source.startswith(("http://", "https://")):
+        return Path(source).read_bytes()
+    request = urllib.request.Request(source, headers={"accept": accept})  # noqa: S310 - scheme checked
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        return bytes(answer.read(limit + 1))
