@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from ledger.anchors import AnchorBackend, AnchorError, Attempt, Conflict, Head, Included, NodeTrouble, Refused, State, TooDear
@@ -64,7 +64,7 @@ class Anchoring:
             rows = session.scalars(self._mine().where(AnchorRow.state.in_(OPEN)).order_by(AnchorRow.size)).all()
             return [(row, _attempts(session, row.id)) for row in rows]
 
-    def _mine(self) -> Any:
+    def _mine(self) -> Select[AnchorRow]:
         pin = self.backend.pin
         return select(AnchorRow).where(
             AnchorRow.chain_id == pin.chain_id, AnchorRow.contract == pin.contract, AnchorRow.signer == pin.signer

@@ -2,9 +2,9 @@
 The object store, as three verbs: a local folder by default, S3 in earnest.
 
 Not trusted: whoever reads proofs detects damage; at worst the log stops.  What is promised: `create` never changes an object,
-and what `create` and `replace` have written is durable when they return.
+and what was written before `settle` is durable when it returns.
 
-Source: obstore's LocalStore and S3Store; the local one does not fsync, so this file does.
+Source: obstore's LocalStore and S3Store; the local one does not fsync, so this file does, once for many writes.
 """
 
 import os
@@ -34,12 +34,16 @@ class Objects(Protocol):
     def replace(self, path: str, data: bytes) -> None:
         """Write an object, whatever was there."""
 
+    def settle(self) -> None:
+        """Return once everything written so far is durable."""
+
 
 class ObstoreObjects:
     """Objects in a folder or an S3 bucket (credentials from the environment, as obstore reads them)."""
 
     def __init__(self, url: str) -> None:
         self._folder = None if "://" in url else Path(url)
+        self._unsettled: list[Path] = []
         if self._folder is None:
             self._store = from_url(url)
         else:
@@ -62,22 +66,27 @@ class ObstoreObjects:
             # checkpoint that covers it was never published, and recovery replaces instead of creating.
             if self.read(path) != data:
                 raise Fatal(f"{path} exists with other bytes") from None
-        self._settle(path)
+        self._written(path)
 
     def replace(self, path: str, data: bytes) -> None:
         """See Objects."""
         obstore.put(self._store, path, data)
-        self._settle(path)
+        self._written(path)
 
-    def _settle(self, path: str) -> None:
-        if self._folder is None:
-            return
-        for target in (self._folder / path, (self._folder / path).parent):
+    def settle(self) -> None:
+        """See Objects."""
+        # Files before folders: a name must not outlive its content.
+        pending, self._unsettled = self._unsettled, []
+        for target in (*pending, *dict.fromkeys(path.parent for path in pending)):
             descriptor = os.open(target, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def _written(self, path: str) -> None:
+        if self._folder is not None:  # a bucket's answer means durable already
+            self._unsettled.append(self._folder / path)
 
 
 class HttpObjects:
@@ -103,3 +112,6 @@ class HttpObjects:
         raise PermissionError("read-only")
 
     replace = create
+
+    def settle(self) -> None:
+        """See Objects; nothing is ever written."""

@@ -149,6 +149,7 @@ class TileStore:
             write(tile_path(level, index, len(tile)), b"".join(tile))
         for index, entries in bundles.items():
             write(tile_path("entries", index, len(entries)), format_entries(list(entries)))
+        self.objects.settle()
 
     def read_checkpoint(self) -> str | None:
         """The published checkpoint, None where there is none or it is not text."""
@@ -158,3 +159,4 @@ class TileStore:
     def write_checkpoint(self, body: str) -> None:
         """Publish a checkpoint: after its tiles, never before."""
         self.objects.replace(CHECKPOINT, body.encode())
+        self.objects.settle()

@@ -68,15 +68,15 @@ def test_a_failure_at_any_point_of_a_step_loses_nothing_and_the_log_goes_on(faul
         rig.step()
         assert rig.results(admitted)[0].state == "published"
         check_everything(rig, raws)
-    assert failed == {"commit", "create", "replace"}
-    assert at > 5  # two commits, a tile, a bundle, the checkpoint
+    assert failed == {"commit", "create", "replace", "settle"}
+    assert at > 5  # two commits, a tile, a bundle, the checkpoint, two syncs
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["not-stored", "stored"])
 def test_a_second_failure_during_the_recovery_loses_nothing_either(faulty: tuple[Rig, Switch], stored: bool) -> None:
     rig, switch = faulty
     raws: list[bytes] = []
-    for first in (1, 2, 4):  # the ordering commit, the first tile, the checkpoint
+    for first in (1, 2, 5):  # the ordering commit, the first tile, the checkpoint
         second = 0
         while True:
             second += 1

@@ -71,6 +71,10 @@ class FaultyObjects:
         """See Objects."""
         self.switch.run(f"replace {path}", lambda: self.inner.replace(path, data))
 
+    def settle(self) -> None:
+        """See Objects."""
+        self.switch.run("settle", self.inner.settle)
+
 
 def faulty_database(database: Database, switch: Switch) -> Database:
     """The same database, whose writing sessions commit behind the switch."""
