@@ -28,10 +28,10 @@ def _import(service: Service, folder: Path, number: int, file: Path) -> dict[str
     """Import one file under its own issuer; the command's own figures."""
     party = f"https://importer.example/p{number}"
     key = service.enrol(folder, party, "producer")
-    done = service.produce("import", str(file), "--issuer", party, "--key", str(key), "--server", service.url, "--outbox",
-                           str(folder / f"p{number}.db"), "--skip-bad", "--json", check=False)  # fmt: skip
-    assert done.returncode in (0, 1), (file.name, done.stdout[-500:], done.stderr[-2000:])
-    figures: dict[str, object] = json.loads(done.stdout)
+    words = ["--issuer", party, "--key", str(key), "--server", service.url, "--outbox", str(folder / f"p{number}.db")]
+    code, said = service.in_process("producers", "import", str(file), *words, "--skip-bad", "--json")
+    assert code in (0, 1), (file.name, said[-2000:])
+    figures: dict[str, object] = json.JSONDecoder().raw_decode(said)[0]
     return figures
 
 

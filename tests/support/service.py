@@ -2,6 +2,7 @@
 The real service as its own process on loopback: started, killed without warning, started again, ended by its process id.
 """
 
+import io
 import os
 import signal
 import socket
@@ -10,11 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
+
+from api.__main__ import originmark_app
+from producers.cli.app import main as producers_main
 
 READY_S = 60
 POLL_S = 0.05
@@ -87,19 +91,40 @@ class Service:
         self.process = None
         return code
 
+    def in_process(self, *words: str) -> tuple[int, str]:
+        """Run `producers …` or `originmark …` in this process (many of them cost an interpreter each): exit code, stdout."""
+        out = io.StringIO()
+        with redirect_stdout(out), _environment(self.environment):
+            if words[0] == "producers":
+                return producers_main(list(words[1:])), out.getvalue()
+            code = originmark_app()(list(words[1:]), standalone_mode=False)
+            return int(code or 0), out.getvalue()
+
     def enrol(self, folder: Path, party: str, *roles: str, mint: tuple[str, ...] = ()) -> Path:
         """Make a key for a party, let it ask, let the registrar grant; return the key file."""
         name = party.rstrip("/").rpartition("/")[2]
         key, request = folder / f"{name}.pem", folder / f"{name}.json"
-        self.produce("keygen", str(key))
-        words = ["enroll", "--key", str(key), "--issuer", party, "--origin", self.origin, "--name-en", name]
+        assert self.in_process("producers", "keygen", str(key))[0] == 0
+        words = ["producers", "enroll", "--key", str(key), "--issuer", party, "--origin", self.origin, "--name-en", name]
         for role in roles:
             words += ["--role", role]
         for prefix in mint:
             words += ["--mint", prefix]
-        self.produce(*words, "--out", str(request))
-        self.command("party", "grant", str(request))
+        assert self.in_process(*words, "--out", str(request))[0] == 0
+        assert self.in_process("originmark", "party", "grant", str(request))[0] == 0
         return key
+
+
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextmanager
