@@ -9,6 +9,8 @@ web3, the server and the pages are imported by the command that needs them: `ori
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,9 @@ import structlog
 import typer
 
 from ledger.cli import ledger_app
+from ledger.commands.common import fail, office
+from ledger.db import Busy, sequencer_lock
+from ledger.running import database_of
 from ledger.settings import Settings
 
 DRAIN_S = 30  # seconds that a request may still take when the server is told to stop: it may be waiting for its receipt
@@ -38,9 +43,12 @@ def serve(
 
     from api.app import create_app
 
+    settings = Settings()
+    with office(), _alone(settings):
+        pass  # the same is asked again when the server starts; here the answer is a sentence and no traceback
     _log_as_json()
     config = uvicorn.Config(
-        create_app(Settings()), host=host, port=port, log_config=None, access_log=False, server_header=False,
+        create_app(settings), host=host, port=port, log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=DRAIN_S,
     )  # fmt: skip
     server = uvicorn.Server(config)
@@ -68,6 +76,22 @@ def demo(
         console.print(f"[bold red]{error}")
         code = 1
     raise typer.Exit(code)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the lock of a SQLite store for a moment; ends the command where another process serves it."""
+    database = database_of(settings)
+    try:
+        if database.is_sqlite:
+            with sequencer_lock(database, settings.data):
+                yield
+        else:
+            yield
+    except Busy as error:
+        fail(f"{error}: SQLite has one writer; for several processes use PostgreSQL (ORIGINMARK_DATABASE_URL)")
+    finally:
+        database.close()
 
 
 def _log_as_json() -> None:

@@ -8,6 +8,7 @@ Source: interface.md.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -54,10 +55,16 @@ def trace(
 def read_graph(session: Session, service: Service, uri: str, reach: Reach, *, forward: bool) -> tuple[Graph, dict[int, str]]:
     """The graph, and what both sides confirmed in it by event index.  Raises HttpProblem."""
     try:
-        graph = (trace_forward if forward else trace_back)(session, uri, reach)
+        back = trace_back(session, uri, reach)
+        graph = trace_forward(session, uri, reach) if forward else back
     except Malformed as error:
         raise HttpProblem("bad-identifier", error.message, where="id") from None
-    return graph, judge(session, graph, SqlHistory(session, service.settings.origin), reach.audience)
+    # Whether a hop is confirmed rests on what came before it, also where only the way forward is shown.
+    known = {event.index: event for event in (*back.events, *graph.events)}
+    whole = replace(graph, events=tuple(sorted(known.values(), key=lambda one: (one.time_ms, one.index))))
+    states = judge(session, whole, SqlHistory(session, service.settings.origin), reach.audience)
+    shown = {event.index for event in graph.events}
+    return graph, {index: state for index, state in states.items() if index in shown}
 
 
 def table(session: Session, graph: Graph, states: Mapping[int, str], lang: str) -> dict[str, Any]:

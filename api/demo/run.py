@@ -7,6 +7,7 @@ The server runs in the main thread, so that Ctrl-C ends it gracefully; the seaso
 import json
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -68,7 +69,8 @@ def run_demo(data: Path, host: str, port: int, console: Console) -> int:
             server.should_exit = server.should_exit or not told.is_set()
 
     threading.Thread(target=beside, name="season", daemon=True).start()
-    server.run()
+    with suppress(KeyboardInterrupt):  # raised once the server has drained
+        server.run()
     return 0 if told.is_set() else 1
 
 

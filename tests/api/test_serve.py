@@ -1,0 +1,57 @@
+"""`originmark serve` as its own process: from init to a stranger's verification, and a stop that loses nothing."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.support.ledger import event_body, p256, payload, quantity
+from tests.support.service import Service, running_service
+from verify.statement import sign
+
+FARM = "https://served-farm.example/"
+LOT = f"{FARM}lots/1"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("serve")) as running:
+        yield running
+
+
+def submit(service: Service, raw: bytes) -> httpx2.Response:
+    return httpx2.post(f"{service.url}/statements", content=raw, headers={"content-type": "application/vc+jwt"}, timeout=30)
+
+
+def test_a_farm_is_granted_while_the_service_runs_and_its_record_is_published(service: Service, tmp_path: Path) -> None:
+    from producers.keys import read_key
+
+    key = read_key(service.enrol(tmp_path, FARM, "producer", mint=(FARM,)))
+    raw = sign(payload("TraceabilityEvent", FARM, event_body(1, quantityList=[quantity(LOT, 5)])), key)
+    answer = submit(service, raw)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["index"] == 2
+
+
+def test_a_second_process_on_the_same_sqlite_is_refused_in_a_sentence(service: Service) -> None:
+    second = service.command("serve", "--port", "1", check=False)
+    assert second.returncode == 1
+    assert "PostgreSQL" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_before_init_there_is_a_hint_and_no_traceback(tmp_path: Path) -> None:
+    failed = Service(tmp_path / "empty").command("serve", check=False)
+    assert failed.returncode == 1
+    assert "originmark init" in failed.stderr
+
+
+def test_a_stop_finishes_what_was_acknowledged_and_the_audit_is_clean(service: Service) -> None:
+    assert submit(service, sign(payload("TraceabilityEvent", FARM, event_body(2)), p256("nobody"))).status_code == 403
+    # The server drains, and then ends by the signal it was sent, as supervisors expect.
+    assert service.end(signal.SIGTERM) in (0, -signal.SIGTERM)
+    assert "give the root" in service.command("audit").stdout
+    service.start()
+    assert httpx2.get(f"{service.url}/readyz").status_code == 200
