@@ -15,14 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from ledger.lineage import Lineage, lineage
 from ledger.models import EventObject, EventParty, EventRow, GrantRow, MasterRow, StatementRow, SubjectKey
 from ledger.tallies import Tallies, Tally
 from ledger.trace import naming
-from ledger.units import Scope, chunks, spans_of
+from ledger.units import Scope, chunks, commissions, spans_of, unindexed
 from verify import gs1
 
 MAX_SELVES = 512  # lots on the way back, and again units they travelled in
@@ -123,18 +123,14 @@ def gather(session: Session, label: Sequence[str], tallies: Tallies, *, size: in
 
 def _way_back(session: Session, found: Lineage, size: int) -> list[_Fact]:
     """Events about what the label's thing was made of, by the parties on the way from its makers to who used it."""
-    makers = or_(
-        and_(EventRow.type == "ObjectEvent", EventRow.action == "ADD", EventObject.role == "epc"),
-        and_(EventRow.type == "TransformationEvent", EventObject.role == "output"),
-    )
-    facts = _read(session, found, size, makers)
+    facts = _read(session, found, size, commissions())
     on_the_way = {fact.issuer for fact in facts}
     for _ in range(ROUNDS):
-        told = EventRow.issuer.in_(sorted(on_the_way)) & (EventRow.biz_step.not_in(_SENT) | EventRow.biz_step.is_(None))
+        told = unindexed(EventRow.issuer).in_(sorted(on_the_way)) & unindexed(EventRow.biz_step).not_in(_SENT)
         receiver = aliased(EventParty)
         sent = select(receiver.id).where(receiver.index == EventRow.index, receiver.direction == "destination")
         to_them = sent.where(receiver.uri.in_(sorted(on_the_way))).exists() | ~sent.exists()
-        seen = _read(session, found, size, or_(told, EventRow.biz_step.in_(_SENT) & to_them))
+        seen = _read(session, found, size, or_(told, unindexed(EventRow.biz_step).in_(_SENT) & to_them))
         senders = {fact.issuer for fact in seen}
         if senders <= on_the_way:
             return [*facts, *seen]
@@ -265,7 +261,7 @@ def _documents(session: Session, named: set[str], papered: set[str], size: int) 
         found |= set(session.scalars(master.order_by(MasterRow.index).limit(MAX_DOCUMENTS)))
     for part in chunks(sorted(papered)):
         papers = select(StatementRow.index).join(SubjectKey, SubjectKey.index == StatementRow.index)
-        papers = papers.where(SubjectKey.key.in_([_key(uri) for uri in part]), StatementRow.kind.in_(DOCUMENTS))
+        papers = papers.where(SubjectKey.key.in_([_key(uri) for uri in part]), unindexed(StatementRow.kind).in_(DOCUMENTS))
         papers = papers.where(StatementRow.jws.is_not(None), StatementRow.index < size).distinct()
         found |= set(session.scalars(papers.order_by(StatementRow.index.desc()).limit(MAX_DOCUMENTS)))
     return set(sorted(found)[: 2 * MAX_DOCUMENTS])

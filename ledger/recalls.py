@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from ledger.lineage import lineage
@@ -24,18 +24,13 @@ from ledger.models import EventObject, EventRow, RecallRow, RecallScope
 from ledger.project import HUB
 from ledger.shown import Audience
 from ledger.trace import Reach, Told, event_indexes, read_events
-from ledger.units import ANY, FOREVER, Scope, chunks, contents_at
+from ledger.units import ANY, FOREVER, Scope, chunks, commissions, contents_at
 from verify import gs1
 from verify.statement import parse_time
 
 MAX_STARTS = 2_000  # lots that one recall names, or that its products and places stand for
 MAX_EVENTS = 10_000  # of one recall
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COMMISSIONED = or_(
-    and_(EventRow.type == "ObjectEvent", EventRow.action == "ADD", EventObject.role == "epc"),
-    and_(EventRow.type == "TransformationEvent", EventObject.role == "output"),
-)
-_RECEIVED = ("receiving", "arriving", "accepting")
 _SENT = ("shipping", "departing", "consigning")
 
 
@@ -201,7 +196,7 @@ def _made(session: Session, uris: Iterable[str], before: int) -> dict[str, list[
         named = func.coalesce(EventObject.lot, EventObject.uri)
         wanted = select(EventObject.uri, named, EventRow.event_time).join(EventRow, EventRow.index == EventObject.index)
         told = or_(EventObject.uri.in_(part), EventObject.lot.in_(part))
-        for uri, lot, at in session.execute(wanted.where(told, _COMMISSIONED, EventRow.index < before)):
+        for uri, lot, at in session.execute(wanted.where(told, commissions(), EventRow.index < before)):
             for one in {uri, lot}:
                 found.setdefault(one, []).append(at)
     return found

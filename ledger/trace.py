@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from ledger.lineage import Lineage, lineage
-from ledger.models import EntryRow, EventObject, EventParty, EventRow, StatementRow
+from ledger.models import EntryRow, EventObject, EventParty, EventRow
 from ledger.project import HUB
 from ledger.shown import Audience, read_records
 from ledger.units import ANY, MAX_DEPTH, Hop, Scope, chunks, set_aside
@@ -90,7 +90,7 @@ class Told:
     withheld: bool
     """Whether counterparties are kept from this audience."""
     standing: str = "stands"
-    """stands; set-aside (declared wrong or withdrawn); erased."""
+    """stands, or set-aside: declared wrong or withdrawn.  What an erased record told is not in the tables any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,29 +195,28 @@ def read_events(session: Session, indexes: Iterable[int], audience: Audience, *,
             else:
                 parties.setdefault(end.index, []).append(Counterparty(end.direction, end.type, end.uri))
         rows = (
-            select(EventRow, EntryRow.time_ms, EntryRow.digest, StatementRow.erased_by)
+            select(EventRow, EntryRow.time_ms, EntryRow.digest)
             .join(EntryRow, EntryRow.index == EventRow.index)
-            .join(StatementRow, StatementRow.index == EventRow.index)
             .where(EventRow.index.in_(part))
         )
-        told += [_told(row, logged, digest, by is not None) for row, logged, digest, by in session.execute(rows)]
+        told += [_told(row, logged_ms, digest) for row, logged_ms, digest in session.execute(rows)]
     void = set_aside(session, wanted, before)
     whole = (
         replace(
             one, objects=tuple(things.get(one.index, ())), parties=tuple(parties.get(one.index, ())),
-            withheld=one.index in hidden, standing="set-aside" if one.index in void else one.standing,
+            withheld=one.index in hidden, standing="set-aside" if one.index in void else "stands",
         )
         for one in told
     )  # fmt: skip
     return tuple(sorted(whole, key=lambda one: (one.time_ms, one.index)))
 
 
-def _told(row: EventRow, logged_ms: int, digest: bytes, erased: bool) -> Told:
+def _told(row: EventRow, logged_ms: int, digest: bytes) -> Told:
     late = max(0, logged_ms - row.event_time) // HOUR
     time = local_time(row.event_time, row.offset)
     return Told(
         row.index, digest.hex(), row.type, row.action, row.biz_step, row.disposition, row.event_id, time, row.event_time,
-        logged_ms, late, row.issuer, row.read_point, row.biz_location, (), (), False, "erased" if erased else "stands",
+        logged_ms, late, row.issuer, row.read_point, row.biz_location, (), (), False,
     )  # fmt: skip
 
 
