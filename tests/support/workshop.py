@@ -156,6 +156,7 @@ class Workshop:
         mint: Sequence[str] = (),
         key: statement.PrivateKey | None = None,
         registrar: str = REGISTRAR,
+        name: Mapping[str, str] | None = None,
     ) -> int:
         """Register a party's key."""
         new = key or (p256 if party in (FARM, LEADER) else ed25519)(party)
@@ -165,7 +166,7 @@ class Workshop:
         subject = {
             "id": party,
             "log": self.origin,
-            "name": {"en": party.split("/")[2], "zh": "某某"},
+            "name": name or {"en": party.split("/")[2], "zh": "某某"},
             "roles": list(roles),
             "jwk": jwk,
             "mint": list(mint),

@@ -1,9 +1,10 @@
 """
 One page, one response: the verifier's modules in one script, the data beside it, and the policy that lets nothing else run.
 
-Modules are put together in order; only comments, `import` lines and the word `export` are taken out, so what runs is what
-an auditor reads.  The script never changes from page to page: its hash is a constant of the release.  Data stands in
-`<script type="application/json">` with `<` escaped, which no browser executes.
+Modules are put together in order.  Only comments, indentation, `import` lines, the word `export` and whole functions that
+the page never names are taken out, so what runs is what an auditor reads.  The script never changes from page to page: its
+hash is a constant of the release.  Data stands in `<script type="application/json">` with `<` escaped, which no browser
+executes.
 
     python -m verify.web.inline OUT.html [en|zh]     the page as a file that anyone can host
 
@@ -23,23 +24,39 @@ from typing import cast
 
 MODULES = ("bytes", "strict", "merkle", "note", "policy", "gs1", "statement", "subjects", "authority", "edges", "answer",
            "bundle", "anchor", "verifier", "page")  # fmt: skip
+PASTING = (*MODULES, "paste")
+"""The file that anyone can host takes the reader's own bundle and policy."""
 HERE = Path(__file__).parent
-# Where the words stand that a page needs before it runs.
 QUESTIONS = ("record", "item", "recall")
-COLUMNS = ("when", "who", "what", "where")
+FACTS = ("farm", "dates")
+# Words that stand in the page's markup; its script needs the rest.
+_DRAWN = re.compile("(question|paste)[.-].*|how|journey|recall-heading|farm|dates|other-language|bundle-link|trust|checking|file")
 
 
-@lru_cache(maxsize=1)
-def script() -> str:
+# A declaration: its line, and those after it that are indented or close what it opened.
+_EXPORT = re.compile(r"^export (?:async )?(?:function|const|class) (\w+).*\n(?:[ })\]].*\n|\n(?= ))*", re.M)
+
+
+@lru_cache(maxsize=2)
+def script(modules: Sequence[str] = MODULES) -> str:
     """The whole verifier as one inline module."""
-    return "\n".join(_strip((HERE / f"{name}.js").read_text("utf-8")) for name in MODULES)
+    source = "".join(_strip((HERE / f"{name}.js").read_text("utf-8")) for name in modules)
+    while (unused := _unused(source)) is not None:
+        source = source.replace(unused, "", 1)
+    return re.sub(r"^(export | +|\n)", "", source, flags=re.M)
+
+
+def _unused(source: str) -> str | None:
+    """A declaration that nothing outside of it names: what only the command line or the tests need."""
+    found = ((one[0], one[1]) for one in _EXPORT.finditer(source))
+    return next((text for text, name in found if not re.search(rf"\b{name}\b", source.replace(text, "", 1))), None)
 
 
 def _strip(source: str) -> str:
     source = re.sub(r"^[ ]*/\*.*?\*/\n", "", source, flags=re.S | re.M)
     source = re.sub(r"^[ ]*//[^\n]*\n", "", source, flags=re.M)
     source = re.sub(r"^import \{[^}]*\} from \"[^\"]+\";\n", "", source, flags=re.M)
-    return re.sub(r"^export ", "", source, flags=re.M).strip().replace("\n\n", "\n")
+    return source.strip() + "\n"
 
 
 @lru_cache(maxsize=1)
@@ -53,11 +70,11 @@ def csp_hash(text: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
-def csp(rpc: Sequence[str] = ()) -> str:
+def csp(rpc: Sequence[str] = (), modules: Sequence[str] = MODULES) -> str:
     """The Content-Security-Policy of a page that may talk to itself and to these RPC addresses, and runs one script."""
     connect = " ".join(["'self'", *sorted({url for url in rpc if url.startswith("http")})])
     return (
-        f"default-src 'none'; script-src {csp_hash(script())}; style-src {csp_hash(style())}; connect-src {connect}; "
+        f"default-src 'none'; script-src {csp_hash(script(modules))}; style-src {csp_hash(style())}; connect-src {connect}; "
         "img-src data:; base-uri 'none'; form-action 'self'"
     )
 
@@ -66,26 +83,30 @@ def _data(name: str, text: str) -> str:
     return f'<script type="application/json" id="{name}">{text.replace("<", chr(92) + "u003c")}</script>'
 
 
-def _page(lang: str, words: Mapping[str, str], title: str, body: str, data: str) -> str:
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _page(lang: str, words: Mapping[str, str], title: str, body: str, data: str, code: str, head: str = "") -> str:
+    spoken = {name: text for name, text in words.items() if not _DRAWN.fullmatch(name)}
     return (
-        f'<!doctype html><html lang="{"zh-CN" if lang == "zh" else "en"}"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{"zh-CN" if lang == "zh" else "en"}"><head><meta charset="utf-8">{head}'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{escape(title)}</title>'
         f'<link rel="icon" href="data:,"><style>{style()}</style></head><body>{body}'
-        f'{_data("words", json.dumps(dict(words), ensure_ascii=False, separators=(",", ":")))}{data}'
-        f'<script type="module">{script()}</script></body></html>'
+        f'{_data("words", _json(spoken))}{data}<script type="module">{code}</script></body></html>'
     )
 
 
-def _answers(words: Mapping[str, str]) -> str:
-    lines = "".join(
-        f'<li class="answer" id="answer-{name}">{escape(words["question." + name])} <b>{escape(words["checking"])}</b></li>'
-        for name in QUESTIONS
+def _answers(words: Mapping[str, str], recall: str = "") -> tuple[str, str, str]:
+    """The recall notice, the three answers, and how they are known."""
+    waits = f"<b>{escape(words['checking'])}</b><small></small>"
+    lines = "".join(f'<li class="answer" id="answer-{name}">{escape(words["question." + name])} {waits}' for name in QUESTIONS)
+    notice = (
+        f'<section id="recall" role="alert"{"" if recall else " hidden"}><h2>{escape(words["recall-heading"])}</h2>'
+        f"<p>{escape(recall)}</p></section>"
     )
-    return (
-        f'<section id="recall" role="alert" hidden><h2>{escape(words["recall-heading"])}</h2><p></p></section>'
-        f'<ul class="answers" role="status" aria-live="polite">{lines}</ul><p id="because"></p><p id="anchored"></p>'
-        f'<details><summary>{escape(words["how"])}</summary><ol id="steps"></ol></details>'
-    )
+    how = f'<details><summary>{escape(words["how"])}</summary><ol id="steps"></ol></details>'
+    return notice, f'<div role="status"><ul class="answers">{lines}</ul></div>', how
 
 
 def scan_page(
@@ -94,28 +115,28 @@ def scan_page(
 ) -> tuple[str, str]:  # fmt: skip
     """
     The page of one scan, and its CSP.  `summary` is the operator's own reading, shown while the phone checks: `product`,
-    `farm`, `dates` (texts) and `journey` (rows of index, when, who, what, where).
+    `farm`, `dates` (texts), `journey` (rows of index, when, who, what, where) and `recall`, the text of an open recall.
     """
     rows = "".join(
-        f'<tr data-index="{int(row["index"])}">' + "".join(f"<td>{escape(str(row[name]))}</td>" for name in COLUMNS) + "</tr>"
+        f'<li data-index="{int(row["index"])}"><b>{escape(str(row["what"]))}</b> <time>{escape(str(row["when"]))}</time>'
+        f'<span>{escape(" · ".join(filter(None, (str(row["who"]), str(row["where"])))))}</span>'
         for row in cast(Sequence[Mapping[str, str]], summary["journey"])
     )
-    facts = "".join(f"<dt>{escape(messages[name])}</dt><dd>{escape(str(summary[name]))}</dd>" for name in ("farm", "dates"))
-    heads = "".join(f'<th scope="col">{escape(messages[name])}</th>' for name in COLUMNS)
-    other = "en" if lang == "zh" else "zh"
+    facts = "".join(f"<dt>{escape(messages[name])}<dd>{escape(str(summary[name]))}" for name in FACTS)
+    recall = str(summary.get("recall") or "")
+    notice, answers, how = _answers(messages, recall)
+    other, said = "en" if lang == "zh" else "zh", (banner or "").removeprefix(recall).strip()
     body = (
         f'<header><strong>源印 Originmark</strong><a href="?lang={other}" lang="{other}">{escape(messages["other-language"])}</a>'
-        + "</header><main>"
-        + (f'<p class="banner">{escape(banner)}</p>' if banner else "")
-        + f'<h1>{escape(str(summary["product"]))}</h1><dl>{facts}</dl>{_answers(messages)}'
-        + f'<table><caption>{escape(messages["journey"])}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-        + "</main>"
-        + f'<footer><p>{escape(messages["trust"])} <a href="?format=bundle">{escape(messages["bundle-link"])}</a> '
-        + '<a href="/log/policy">policy</a></p></footer>'
+        f'</header><main>{notice}<h1>{escape(str(summary["product"]))}</h1><dl>{facts}</dl>{answers}'
+        f'<h2>{escape(messages["journey"])}</h2><ol class="journey">{rows}</ol>{how}</main><footer>'
+        + (f"<p>{escape(said)}</p>" if said else "")
+        + f'<p>{escape(messages["trust"])}</p><p><a href="?format=bundle">{escape(messages["bundle-link"])}</a> '
+        '<a href="/log/policy">policy</a></p></footer>'
     )
     config = {"rpc": list(rpc)} | ({"label": label} if label else {})
     data = _data("bundle", bundle_json) + _data("policy", json.dumps(policy)) + _data("config", json.dumps(config))
-    return _page(lang, messages, f"{summary['product']} · 源印", body, data), csp(rpc)
+    return _page(lang, messages, f"{summary['product']} · 源印", body, data, script()), csp(rpc)
 
 
 def standalone_page(lang: str, messages: Mapping[str, str]) -> str:
@@ -128,10 +149,12 @@ def standalone_page(lang: str, messages: Mapping[str, str]) -> str:
         f'<p><label for="{name}">{escape(messages["paste-" + name])}</label><input id="{name}" name="{name}"></p>'
         for name in ("label", "rpc")
     )
-    form = f'<form id="given">{fields}<button>{escape(messages["paste-check"])}</button></form>'
-    meta = f'<meta http-equiv="Content-Security-Policy" content="{escape(csp(["https:", "http:"]))}">'
-    body = f'<main><h1>{escape(messages["paste-title"])}</h1>{form}{_answers(messages)}</main>'
-    return _page(lang, messages, messages["paste-title"], body, "").replace("<link rel", meta + "<link rel", 1)
+    form = f'<form id="given">{fields}<p><button>{escape(messages["paste-check"])}</button></p></form>'
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{escape(csp(["https:", "http:"], PASTING))}">'
+    notice, answers, how = _answers({**messages, "checking": "–"})
+    title = messages["paste-title"]
+    body = f"<main>{notice}<h1>{escape(title)}</h1>{form}{answers}{how}</main>"
+    return _page(lang, messages, title, body, "", script(PASTING), meta)
 
 
 def words(lang: str) -> dict[str, str]:
@@ -143,4 +166,4 @@ def words(lang: str) -> dict[str, str]:
 if __name__ == "__main__":
     chosen = sys.argv[2] if len(sys.argv) > 2 else "en"
     Path(sys.argv[1]).write_text(standalone_page(chosen, words(chosen)), "utf-8")
-    print(csp_hash(script()))
+    print(csp_hash(script(PASTING)))

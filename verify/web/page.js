@@ -1,8 +1,8 @@
 /*
  * What the phone shows: each step as it is taken, then three separate answers, never one big tick.
  *
- * On a scan page the bundle stands in the page; as a file on its own the reader pastes or drops one, with his own policy.
- * Text is only ever set as text: nothing in a bundle becomes markup.
+ * On a scan page the bundle stands in the page; paste.js asks for one.  Text is only ever set as text: nothing in a bundle
+ * becomes markup.
  */
 import {readHead} from "./anchor.js";
 import {parsePolicy} from "./policy.js";
@@ -11,36 +11,35 @@ import {verifyBundle} from "./verifier.js";
 const MARKS = {verified: "✓", failed: "✗", unchecked: "?", stated: "·", none: "–"};
 const element = (id) => document.getElementById(id);
 const inlined = (id) => element(id)?.textContent.trim() ?? "";
+const words = JSON.parse(inlined("words"));
 
-function wordsOf(step, words) {
-  const facts = {detail: "", ...step};
-  if (typeof facts.time === "number") facts.time = new Date(facts.time * 1000).toLocaleString(document.documentElement.lang);
-  if (facts.indexes) facts.indexes = facts.indexes.join(", ");
-  const said = (words[step.code] ?? words.refused + " (" + step.code + ") " + facts.detail).replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? "");
-  return `${words["step." + step.name]}: ${said}${step.where ? ` [${step.where}]` : ""}`;
+function wordsOf(step) {
+  const {time} = step, {lang} = document.documentElement;
+  const shown = typeof time === "number" ? new Date(time * 1000).toLocaleString(lang, {dateStyle: "medium", timeStyle: "short"}) : time;
+  const facts = {detail: "", ...step, time: shown}, said = words[step.code] ?? `${words.refused} (${step.code})`;
+  return said.replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? "") + (step.where ? ` [${step.where}]` : "");
 }
 
-function showStep(step, words) {
+function showStep(step) {
   const line = document.createElement("li");
-  line.value = step.number;
-  line.className = step.state;
-  line.dataset.step = step.number;
-  line.dataset.code = step.code;
-  line.textContent = `${MARKS[step.state]} ${words["state." + step.state]} — ${wordsOf(step, words)}`;
+  Object.assign(line, {value: step.number, className: step.state});
+  Object.assign(line.dataset, {step: step.number, code: step.code});
+  line.textContent = `${MARKS[step.state]} ${words["step." + step.name]} · ${words["state." + step.state]}: ${wordsOf(step)}`;
   element("steps").append(line);
 }
 
-function showAnswers({answers, steps, recalls}, words) {
+function showAnswers(answers, {steps, recalls}) {
+  const at = (...numbers) => steps.filter(({number}) => numbers.includes(number)), failed = steps.find(({state}) => state === "failed");
+  const why = {record: answers.record === "failed" ? [failed] : at(3, 16), item: at(13), recall: at(15)};
   for (const [question, state] of Object.entries(answers)) {
     const line = element("answer-" + question);
     line.className = "answer " + state;
     line.dataset.state = state;
-    line.querySelector("b").textContent = `${MARKS[state]} ${words[`answer.${question}.${state}`]}`;
+    line.querySelector("b").textContent = words[`answer.${question}.${state}`];
+    const told = why[question].filter(({code}) => code !== "not-anchored");
+    const nameOf = ({number, name}) => state === "failed" ? `${number} ${words["step." + name]}: ` : "";
+    line.querySelector("small").textContent = told.map((step) => nameOf(step) + wordsOf(step)).join(" · ");
   }
-  const failed = steps.find(({state}) => state === "failed"), anchor = steps.find(({number}) => number === 16);
-  const witness = steps.find(({number}) => number === 3), detail = failed ?? witness;
-  element("because").textContent = detail ? `${detail.number}. ${wordsOf(detail, words)}` : "";
-  element("anchored").textContent = anchor ? wordsOf(anchor, words) : "";
   for (const {statement: {subject}} of recalls) {
     const lang = document.documentElement.lang.slice(0, 2), pick = (texts) => texts[lang] ?? Object.values(texts)[0] ?? "";
     const notice = element("recall");
@@ -50,57 +49,36 @@ function showAnswers({answers, steps, recalls}, words) {
 }
 
 /** Mark the rows of the journey that only one side claims. */
-function showClaims({steps}, words) {
+function showClaims({steps}) {
   const claims = steps.find(({number}) => number === 12)?.claims ?? [];
   for (const row of document.querySelectorAll("[data-index]")) {
-    if (claims.some(({index}) => String(index) === row.dataset.index)) row.querySelector("td:last-child").textContent += " " + words.claimed;
+    if (!claims.some(({index}) => String(index) === row.dataset.index)) continue;
+    row.append(Object.assign(document.createElement("em"), {textContent: words.claimed}));
   }
 }
 
 /** Verify and show; the same for a scanned page and for a pasted bundle. */
-async function show(bundle, policyText, label, urls, words) {
+export async function show(bundle, policyText, label, urls) {
   element("steps").replaceChildren();
   try {
-    const policy = await parsePolicy(policyText);
-    const heads = urls.length ? (pin) => readHead(pin, urls) : undefined;
-    const run = await verifyBundle(bundle, {policy, label, heads, onStep: (step, sofar) => {
-      showStep(step, words);
+    const policy = await parsePolicy(policyText), heads = urls.length ? (pin) => readHead(pin, urls) : undefined;
+    const run = await verifyBundle(bundle, {policy, label, heads, onStep(step, sofar) {
+      showStep(step);
       // The chain is asked last and may be slow: what the proof says is shown before.
-      if (step.number === 15) showAnswers({steps: sofar.steps, recalls: sofar.recalls, answers: sofar.verdict()}, words);
+      if (step.number === 15) showAnswers(sofar.verdict(), sofar);
+      if (step.number === 15) performance.mark("proof");
     }});
-    showAnswers(run, words);
-    showClaims(run, words);
-    document.body.dataset.exit = run.exitCode;
-    document.body.dataset.failed = run.error?.step ?? "";
+    showAnswers(run.answers, run);
+    showClaims(run);
+    Object.assign(document.body.dataset, {exit: run.exitCode, failed: run.error?.step ?? ""});
   } catch (error) {
-    element("because").textContent = `${words.usage} ${error.message} ${error.where ?? ""}`;
+    element("answer-record").querySelector("small").textContent = `${words.usage} ${error.message} ${error.where ?? ""}`;
     document.body.dataset.exit = 2;
   }
   performance.mark("verdict");
 }
 
-async function begin() {
-  const words = JSON.parse(inlined("words")), config = JSON.parse(inlined("config") || "{}");
-  if (inlined("bundle")) {
-    const urls = (config.rpc ?? []).map((url) => new URL(url, location.href).href);
-    await show(inlined("bundle"), JSON.parse(inlined("policy")), config.label ?? location.href.split("#")[0], urls, words);
-    return;
-  }
-  const form = element("given"), field = (name) => form.elements[name];
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const urls = field("rpc").value.split(/\s+/).filter(Boolean);
-    show(field("bundle").value.trim(), field("policy").value, field("label").value.trim() || undefined, urls, words);
-  });
-  for (const name of ["bundle", "policy"]) {
-    element(name + "-file").addEventListener("change", async (event) => {
-      field(name).value = await event.target.files[0].text();
-    });
-    field(name).addEventListener("drop", async (event) => {
-      event.preventDefault();
-      field(name).value = await event.dataTransfer.files[0].text();
-    });
-  }
+if (inlined("bundle")) {
+  const {rpc, label = location.href.split("#")[0]} = JSON.parse(inlined("config"));
+  show(inlined("bundle"), JSON.parse(inlined("policy")), label, rpc.map((url) => new URL(url, location.href).href));
 }
-
-begin();
