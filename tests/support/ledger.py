@@ -19,6 +19,7 @@ from ledger.admission import Admitted, Known, admit_many
 from ledger.db import Database
 from ledger.genesis import create_log, registrar_uri
 from ledger.keys import Keys, create_keys
+from ledger.models import EntryRow
 from ledger.objects import Objects, ObstoreObjects
 from ledger.pooling import Outcome, result_of
 from ledger.problems import Refused
@@ -30,6 +31,7 @@ from producers.control import KeyRevocation, PartyRegistration
 from producers.epcis.validate import EventValidator
 from producers.keys import enrol
 from producers.records import Subject, record, sign_record
+from verify.entry import Entry
 from verify.statement import CONTEXT, P256_ORDER, PrivateKey, disclosure, jwk_of, sign, thumbprint
 from verify.strict import b64u_encode
 
@@ -106,6 +108,11 @@ class Rig:
         outcomes = self.send(*raws)
         assert [one.state for one in outcomes] == ["published"] * len(raws), outcomes
         return [one.index for one in outcomes if one.index is not None]
+
+    def entry(self, index: int) -> Entry:
+        """An entry as logged."""
+        with self.database.reading() as session:
+            return Entry.decode(session.get_one(EntryRow, index).entry)
 
     def at(self) -> datetime:
         """The clock."""
