@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from contracts import load_artifact
+from ledger.anchors.evm import code_hash
 from ledger.models import EntryRow, StatementRow, WitnessRow
 from ledger.problems import Fatal
 from ledger.settings import Settings
@@ -79,7 +79,7 @@ def _witness_lines(witnesses: Sequence[WitnessRow]) -> list[str]:
 def _anchor_lines(settings: Settings, signers: Sequence[str], log_id: str) -> list[str]:
     if not settings.anchor_contract:
         return []
-    code = load_artifact().runtime_sha256
+    code = code_hash()
     lines = [f"anchor {settings.anchor_chain_id} {settings.anchor_contract} {log_id} {signer} {code}" for signer in signers]
     remark = "# a chain inside this process: never an anchor / 本机进程内的链，不构成锚定"
     return [remark, *lines] if settings.anchor_chain_id in DEV_CHAIN_IDS else lines

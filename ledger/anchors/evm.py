@@ -214,6 +214,11 @@ def code_sha256(web3: Any, address: str) -> str:
     return sha256(bytes(web3.eth.get_code(address))).hexdigest()
 
 
+def code_hash() -> str:
+    """SHA-256 (hexadecimal) of the committed contract's runtime code: what readers pin."""
+    return load_artifact().runtime_sha256
+
+
 def deploy(provider: Provider, gas_key: ChainKey, *, chain_id: int, limits: FeeLimits | None = None) -> Deployed:
     """
     Put the contract on the chain and wait for its block.  Raises WrongChain, TooDear, NodeTrouble.
