@@ -5,8 +5,8 @@ GS1 Digital Link: what a scanned label leads to.
     application/json, ?format=bundle           the bundle
     application/linkset+json, ?linkType=linkset   every link; another linkType redirects, or 404 where there is none
 
-What cannot be read is refused with the reason, never answered with a page that looks right.  A label without records of its
-own is refused too, naming the nearest level that has some.
+What cannot be read is refused with the reason, never answered with a page that looks right; so is a label that no record is
+about.  A place, a party, a crate or a whole product has no bundle: its page lists the records that name it.
 
 Source: GS1 Digital Link URI syntax; GS1-conformant resolver standard; interface.md.
 """
@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from api.accept import HTML, JSON, LINKSET, prefer
 from api.access import Viewer, Viewing
+from api.cors import preflight
 from api.deps import Lang, Reading, Service, Serving
 from api.language import TAGS
 from api.linkset import DEFAULT, VOCABULARY, Link, by_type, links_of, linkset_of, resolver_description
@@ -36,6 +37,7 @@ from verify.errors import Malformed
 
 PUBLIC = {"access-control-allow-origin": "*", "access-control-expose-headers": "link, location"}
 DEVCHAIN = "/devchain"
+LISTED = ("place", "party", "asset")
 KEYS = ("00", "01", "414", "417", "8003")
 
 router = APIRouter(tags=["digital link"])
@@ -64,9 +66,10 @@ def resolve(
     if media is None:
         raise HttpProblem("not-acceptable", f"{HTML}, {JSON} or {LINKSET}")
     viewer.record(service, "label", uri)
-    if gs1.level(uri) in ("place", "party", "asset"):
+    level = gs1.level(uri)
+    bundle = None if level in LISTED else _bundle(session, service, path, viewer, level)
+    if bundle is None:
         return place_page(request, service, session, uri, as_html=media == HTML, headers=_headers(links))
-    bundle = _bundle(session, service, path, viewer)
     if media == JSON:
         return Response(bundle, 200, {"cache-control": "no-store"} | _headers(links), JSON)
     return _scan(session, service, bundle, lang)
@@ -91,7 +94,8 @@ def _subjects(label: str) -> list[str]:
         raise HttpProblem("bad-identifier", error.message, where="path") from None
 
 
-def _bundle(session: Session, service: Service, path: str, viewer: Viewer) -> str:
+def _bundle(session: Session, service: Service, path: str, viewer: Viewer, level: str) -> str | None:
+    """The bundle; None for a product that is only named by its lots.  Raises HttpProblem."""
     published = session.scalar(select(Published))
     if published is None:
         raise HttpProblem("not-ready", "no checkpoint is published yet", retry_after_s=1)
@@ -101,6 +105,8 @@ def _bundle(session: Session, service: Service, path: str, viewer: Viewer) -> st
             published=published, audience=viewer.audience, tallies=service.tallies,
         )  # fmt: skip
     except NothingKnown as error:
+        if level == "product":
+            return None
         raise HttpProblem("unknown-subject", str(error), where="path") from None
     except TooMuch as error:
         raise HttpProblem("too-much", str(error)) from None
@@ -121,3 +127,4 @@ def _headers(links: Mapping[str, Sequence[Link]]) -> dict[str, str]:
 
 for _key in KEYS:
     router.add_api_route(f"/{_key}/{{rest:path}}", resolve, methods=["GET", "HEAD"], include_in_schema=_key == "01")
+    router.add_api_route(f"/{_key}/{{rest:path}}", preflight("GET, HEAD"), methods=["OPTIONS"], include_in_schema=False)

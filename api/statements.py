@@ -23,6 +23,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.bodies import media_type, read_body
+from api.cors import preflight
 from api.deps import Reading, Service, Serving
 from api.language import pick_language
 from api.outcomes import Outcome, outcomes, state_of
@@ -146,6 +147,9 @@ def _many(results: Sequence[Outcome], request: Request, service: Service, submis
         headers["preference-applied"] = "respond-async"
     waiting = submission.respond_async and any(one.status == "pending" for one in results)
     return Response("".join(row + "\n" for row in rows), 202 if waiting else 200, headers, JSON_LINES)
+
+
+router.add_api_route("/statements", preflight("POST"), methods=["OPTIONS"], include_in_schema=False)
 
 
 @router.get("/statements/{digest}")

@@ -1,6 +1,7 @@
 """The demo's season over real HTTP: what is on every label verifies, one lot is recalled, and a second start keeps it all."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pytest
 import uvicorn
 
 from api.app import create_app
+from api.demo.cast import CENTRAL, LIN, WANG
 from api.demo.play import Item, Player
 from api.demo.run import Server
 from api.demo.stage import ITEMS, KEY, MARK, NotOurs, Stage, set_up
@@ -126,18 +128,22 @@ class TestFirstStart:
         assert httpx2.get(url, params={"linkType": "gs1:recipeInfo"}).status_code == 404
 
     def test_a_place_is_told_without_a_bundle(self, played: Played) -> None:
-        from api.demo.cast import CENTRAL
-
         path = CENTRAL.place.removeprefix("https://id.gs1.org")
         told = httpx2.get(played.url + path, headers={"accept": "application/json"}).json()
         assert told["master"]["name"]["zh"] == "昆山中心仓"
         assert told["records"]
 
+    def test_a_product_lists_what_its_owner_says_and_other_origins_may_read_it(self, played: Played) -> None:
+        path = played.items[0].path.partition("/10/")[0]
+        told = httpx2.get(played.url + path, headers={"accept": "application/json"}).json()
+        assert told["master"]["name"]["en"] == "Roses, bunch of 20"
+        allowed = httpx2.options(played.url + path)
+        assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (204, "*")
+        assert httpx2.head(played.url + path).status_code == 200
+
     def test_the_recall_names_the_shop_that_has_the_boxes(self, played: Played) -> None:
         (recall,) = httpx2.get(f"{played.url}/recalls").json()["recalls"]
         reach = httpx2.get(f"{played.url}/recalls/{recall['digest']}").json()["reach"]
-        from api.demo.cast import LIN, WANG
-
         assert WANG.place in [stop["place"] for stop in reach["stops"]]
         assert LIN.place not in [stop["place"] for stop in reach["stops"]]
 
@@ -159,8 +165,6 @@ def test_a_second_start_keeps_everything_and_anchors_again(played: Played, folde
     assert played.verify(played.items[0].path).steps
     copy = folder.parent / "copy"
     # The first server still runs on its own folder: the second start is of a copy, as after a move to another machine.
-    import shutil
-
     shutil.copytree(folder, copy)
     port = free_port()
     with serving(copy, port) as stage:
@@ -170,18 +174,11 @@ def test_a_second_start_keeps_everything_and_anchors_again(played: Played, folde
         assert again.verify(played.items[0].path).answers["record"] == "verified"
     database = database_of(stage.settings)
     try:
-        report = audit_ledger(database, store_of(stage.settings), _log_key(stage), _clock_key(stage))
+        policy = Policy.parse(stage.policy.read_text("utf-8"))
+        report = audit_ledger(database, store_of(stage.settings), policy.logs[0], policy.clocks[0])
     finally:
         database.close()
     assert report.entries > 70
-
-
-def _log_key(stage: Stage):  # type: ignore[no-untyped-def]
-    return Policy.parse(stage.policy.read_text("utf-8")).logs[0]
-
-
-def _clock_key(stage: Stage):  # type: ignore[no-untyped-def]
-    return Policy.parse(stage.policy.read_text("utf-8")).clocks[0]
 
 
 def test_somebodys_real_log_is_never_played_over(tmp_path: Path) -> None:

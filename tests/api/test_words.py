@@ -1,0 +1,83 @@
+"""Every word of a page exists in both languages, and negotiation gives what was asked for."""
+
+import re
+from pathlib import Path
+
+import pytest
+from starlette.requests import Request
+
+from api.accept import HTML, JSON, LINKSET, prefer, wants_html
+from api.drawing import draw
+from api.language import LANGUAGES, Catalog, pick_language, pick_name
+from ledger.trace import Graph, Node
+from ledger.units import Hop
+
+API = Path(__file__).parents[2] / "api"
+
+
+def request(query: str = "", **headers: str) -> Request:
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": named})
+
+
+def test_both_languages_have_the_same_words() -> None:
+    tables = Catalog.load().tables
+    assert set(tables["en"]) == set(tables["zh"])
+    assert all(words.strip() for lang in LANGUAGES for words in tables[lang].values())
+    for name, words in tables["en"].items():
+        assert set(re.findall(r"\{\w+\}", words)) == set(re.findall(r"\{\w+\}", tables["zh"][name])), name
+
+
+def test_every_word_that_a_template_asks_for_is_there() -> None:
+    known = Catalog.load().tables["en"]
+    pages = [page.read_text("utf-8") for page in (API / "templates").glob("*.html")]
+    asked = {name for page in pages for name in re.findall(r"""\bt\(["']([\w.]+)["'][,)]""", page)}
+    assert asked
+    assert asked <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("header", "query", "lang"),
+    [
+        ("", "", "en"),
+        ("zh-CN,zh;q=0.9", "", "zh"),
+        ("fr;q=1.0, en;q=0.2, zh;q=0.8", "", "zh"),
+        ("zh", "lang=en", "en"),
+        ("de", "lang=zh-TW", "zh"),
+        ("zh;q=no, en;q=0.1", "", "en"),
+        ("", "lang=xx", "en"),
+    ],
+)
+def test_the_link_decides_then_the_browser(header: str, query: str, lang: str) -> None:
+    assert pick_language(request(query, accept_language=header)) == lang
+
+
+def test_a_name_falls_back_to_any_language_there_is() -> None:
+    assert pick_name({"en": "Rose", "zh": "玫瑰"}, "zh") == "玫瑰"
+    assert pick_name({"fr": "Rose"}, "zh") == "Rose"
+    assert pick_name(None, "en") == ""
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", HTML),
+        ("application/json", JSON),
+        ("*/*", JSON),
+        ("", JSON),
+        ("application/linkset+json", LINKSET),
+        ("text/html;q=0.2, application/json;q=0.9", JSON),
+        ("image/png", None),
+    ],
+)
+def test_a_browser_gets_the_page_and_a_program_the_evidence(accept: str, chosen: str | None) -> None:
+    assert prefer(request(accept=accept), (JSON, HTML, LINKSET)) == chosen
+    assert not wants_html(request("format=json", accept=accept))
+
+
+def test_a_circle_of_lots_is_drawn_and_not_followed_for_ever() -> None:
+    nodes = tuple(Node(name, "lot", "self", 0) for name in "abc")
+    hops = tuple(Hop(source, target, 1, "transform") for source, target in ("ab", "bc", "ca"))
+    drawing = draw(Graph("a", "back", nodes, hops, (), False), str)
+    assert drawing is not None
+    assert len(drawing.boxes) == 3
