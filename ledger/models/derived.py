@@ -1,0 +1,170 @@
+"""Tables that are derived from the log (project.py) and compared with it by the audit: damage misleads until then."""
+
+from typing import Any
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ledger.models.base import Base
+
+
+class SubjectKey(Base):
+    """Derived: which entries name a subject."""
+
+    __tablename__ = "subject_keys"
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
+
+
+class GrantRow(Base):
+    """Derived: a key bound to a party; the genesis counts as one.  See verify.authority.Grant."""
+
+    __tablename__ = "grants"
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    party: Mapped[str] = mapped_column(index=True)
+    thumbprint: Mapped[str] = mapped_column(index=True)
+    jwk: Mapped[dict[str, Any]]
+    roles: Mapped[list[Any]]
+    mint: Mapped[list[Any]]
+    name: Mapped[dict[str, Any]]
+    registrar: Mapped[str]
+
+
+class RevocationRow(Base):
+    """Derived: the end of (party, thumbprint), final."""
+
+    __tablename__ = "revocations"
+    __table_args__ = (UniqueConstraint("party", "thumbprint"),)
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    party: Mapped[str]
+    thumbprint: Mapped[str]
+    compromised_from: Mapped[int | None]
+    reason: Mapped[str]
+
+
+class EventRow(Base):
+    """Derived: one EPCIS event, told by a TraceabilityEvent or an Adoption."""
+
+    __tablename__ = "events"
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    type: Mapped[str] = mapped_column(index=True)
+    action: Mapped[str | None]
+    biz_step: Mapped[str | None] = mapped_column(index=True)
+    """The bare CBV word (`shipping`), else the URI as given; so also the disposition."""
+    disposition: Mapped[str | None]
+    event_id: Mapped[str | None] = mapped_column(index=True)
+    event_time: Mapped[int] = mapped_column(index=True)
+    """ms since 1970, UTC: the party's claim."""
+    offset: Mapped[str]
+    """eventTimeZoneOffset as given."""
+    issuer: Mapped[str] = mapped_column(index=True)
+    read_point: Mapped[str | None] = mapped_column(index=True)
+    biz_location: Mapped[str | None] = mapped_column(index=True)
+    error_declaration: Mapped[bool]
+    """The event takes back an earlier one of the same event ID."""
+    transformation_id: Mapped[str | None] = mapped_column(index=True)
+    adopts: Mapped[bytes | None]
+    """Digest that an Adoption names; where that is logged too, mass balance counts only this event."""
+
+
+class EventObject(Base):
+    """Derived: one object that an event names."""
+
+    __tablename__ = "event_objects"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    index: Mapped[int] = mapped_column(index=True)
+    role: Mapped[str]
+    """epc, parent, child, input or output."""
+    uri: Mapped[str] = mapped_column(index=True)
+    lot: Mapped[str | None] = mapped_column(index=True)
+    """The lot, where `uri` is an item and the event names its lot."""
+    product: Mapped[str | None] = mapped_column(index=True)
+    quantity: Mapped[str | None]
+    """Decimal, as text."""
+    uom: Mapped[str | None]
+
+
+class EventParty(Base):
+    """Derived: a counterparty of an event."""
+
+    __tablename__ = "event_parties"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    index: Mapped[int] = mapped_column(index=True)
+    direction: Mapped[str]
+    """source or destination."""
+    type: Mapped[str]
+    """possessing_party, owning_party, location, or the URI as given."""
+    uri: Mapped[str] = mapped_column(index=True)
+    withheld: Mapped[bool]
+    """Disclosed to the log but not to the public: only for regulators and trading partners."""
+
+
+class Link(Base):
+    """Derived: an edge of the object graph, from upstream to downstream."""
+
+    __tablename__ = "links"
+    __table_args__ = (UniqueConstraint("index", "from_uri", "to_uri", "kind"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    from_uri: Mapped[str] = mapped_column(index=True)
+    to_uri: Mapped[str] = mapped_column(index=True)
+    index: Mapped[int]
+    kind: Mapped[str]
+    """transform (input to output), contain (content into unit), uncontain (unit to what was taken out)."""
+
+
+class RecallRow(Base):
+    """Derived: a recall, or the closing of one (`closes` is the digest that it closes)."""
+
+    __tablename__ = "recalls"
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    issuer: Mapped[str]
+    class_: Mapped[str] = mapped_column("class")
+    closes: Mapped[bytes | None]
+    closed_by: Mapped[int | None]
+    """Index of the first notice that closes this one."""
+    body: Mapped[dict[str, Any]]
+
+
+class RecallScope(Base):
+    """Derived: what a recall names."""
+
+    __tablename__ = "recall_scope"
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    """lot, product or place."""
+    uri: Mapped[str] = mapped_column(primary_key=True, index=True)
+
+
+class CommitmentRow(Base):
+    """Derived: a lot's label commitment."""
+
+    __tablename__ = "commitments"
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    lot: Mapped[str] = mapped_column(index=True)
+    root: Mapped[bytes]
+    count: Mapped[int]
+    previous: Mapped[bytes | None]
+    issuer: Mapped[str]
+
+
+class MasterRow(Base):
+    """Derived: master data of a place or product; the newest of an owner counts."""
+
+    __tablename__ = "master_data"
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    uri: Mapped[str] = mapped_column(index=True)
+    type: Mapped[str]
+    """Place or Product."""
+    issuer: Mapped[str]
+    body: Mapped[dict[str, Any]]
+
+
+class WithdrawalRow(Base):
+    """Derived: a statement taken back by its issuer or the issuer's registrar."""
+
+    __tablename__ = "withdrawals"
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[bytes] = mapped_column(index=True)
+    target: Mapped[int] = mapped_column(index=True)
+    """Index of the statement taken back."""

@@ -1,0 +1,111 @@
+"""The log itself: what waits to enter it, what is in it, and the checkpoint over it."""
+
+from typing import Any
+
+from sqlalchemy import JSON, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ledger.models.base import Base
+
+
+class Log(Base):
+    """The one log of this database.  Trusted: the origin names what the log key signs."""
+
+    __tablename__ = "log"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Always 1."""
+    origin: Mapped[str]
+    genesis_digest: Mapped[bytes]
+    created_ms: Mapped[int]
+
+
+class CheckpointRow(Base):
+    """The last signed checkpoint, replaced by compare-and-swap.  Trusted: whoever writes it can make the log sign a fork."""
+
+    __tablename__ = "checkpoint"
+    origin: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    root: Mapped[bytes]
+    body: Mapped[str]
+    """The signed note with the log's and the clock's lines."""
+    time_ms: Mapped[int]
+    """Sequencing time of the newest entry, or of the checkpoint where it is later."""
+
+
+class Published(Base):
+    """What the object store serves.  Submitters are answered when this passes their index."""
+
+    __tablename__ = "published"
+    origin: Mapped[str] = mapped_column(primary_key=True)
+    size: Mapped[int]
+    body: Mapped[str]
+    """The checkpoint's note with all cosignatures."""
+    time_ms: Mapped[int]
+
+
+class Pool(Base):
+    """Admitted, not yet judged in order.  At worst an unacknowledged submission is lost."""
+
+    __tablename__ = "pool"
+    __table_args__ = (Index("ix_pool_state_id", "state", "id"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    signing_input_hash: Mapped[bytes]
+    digest: Mapped[bytes] = mapped_column(index=True)
+    jws: Mapped[bytes]
+    disclosures: Mapped[list[Any]]
+    received_ms: Mapped[int]
+    state: Mapped[str]
+    """pending, sequenced (has an index, not yet visible), then published, duplicate or refused."""
+    repeated: Mapped[bool] = mapped_column(default=False)
+    """The index is that of an earlier copy: will be a duplicate, not published."""
+    together: Mapped[str | None]
+    """Rows of one request with the same word are logged all or none."""
+    index: Mapped[int | None] = mapped_column(index=True)
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    done_ms: Mapped[int | None]
+
+
+class EntryRow(Base):
+    """The log.  Any change breaks verification; at worst the log stops."""
+
+    __tablename__ = "entries"
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    time_ms: Mapped[int]
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    entry: Mapped[bytes]
+    leaf: Mapped[bytes]
+
+
+class StatementRow(Base):
+    """What the entries commit to.  Each is bound to its entry by digest; erasable."""
+
+    __tablename__ = "statements"
+    __table_args__ = (
+        Index(
+            "uq_statements_issuer_event_id",
+            "issuer",
+            "event_id",
+            unique=True,
+            sqlite_where=text("repeats = 0"),
+            postgresql_where=text("repeats = 0"),
+        ),
+        Index("ix_statements_kind_index", "kind", "index"),
+    )
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    index: Mapped[int] = mapped_column(unique=True)
+    signing_input_hash: Mapped[bytes] = mapped_column(unique=True)
+    """What a duplicate is judged by: an ECDSA signature has a twin, the signing input has none."""
+    kind: Mapped[str]
+    issuer: Mapped[str]
+    kid: Mapped[str]
+    event_id: Mapped[str | None]
+    repeats: Mapped[int] = mapped_column(default=0)
+    """1 where an event ID is repeated on purpose (error declaration, adoption of a logged statement)."""
+    valid_from: Mapped[str]
+    """As signed: the party's claim, with its offset."""
+    jws: Mapped[bytes | None]
+    """None once erased."""
+    disclosures: Mapped[list[Any]]
+    """Texts of the disclosures as they travel; none once erased."""
+    erased_by: Mapped[int | None]
+    """Index of the Erasure."""
