@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from ledger.db import chunks
 from ledger.models import GrantRow, Pool, StatementRow
 from ledger.problems import Refused
-from ledger.project import MAX_TEXT, told_event
+from ledger.project import MAX_TEXT, NUL, told_event
 from producers.epcis.problems import EventRefused
 from producers.epcis.validate import EventValidator
 from verify.errors import VerificationError
@@ -125,7 +125,7 @@ def examine(raw: bytes, *, now_ms: int, validator: EventValidator) -> Candidate:
 def read_candidate(statement: Statement) -> Candidate:
     """Read a statement's subjects and event.  Raises Malformed, and Refused for an identifier no index can hold."""
     record = Record.of(0, 0, statement)
-    event_id = None if record.event is None else record.event.event_id
+    event_id = None if record.event is None or record.event.event_id is None else record.event.event_id.replace(NUL, "\ufffd")
     for uri in (*record.uris, event_id or ""):
         if len(uri) > MAX_TEXT:
             raise Refused("uri-too-long", f"an identifier has at most {MAX_TEXT} characters: {uri[:40]}…")

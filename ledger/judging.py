@@ -90,9 +90,12 @@ class Judge:
             key_at(self.history, candidate.statement.issuer, candidate.statement.kid, self._index)
             check_control(candidate.statement, self._index, self.history)
             self._check_serials(candidate)
+            placed = self._place(candidate, self._repeats(candidate))
         except VerificationError as error:
             raise Refused.of(error) from None
-        placed = self._place(candidate, self._repeats(candidate))
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            # A member of a shape that no rule foresaw.  One statement must not stop the log for everybody.
+            raise Refused("malformed", f"a member has a shape that cannot be judged: {error}") from error
         if control:
             self.flush()
             self.history.forget()
@@ -148,7 +151,7 @@ class Judge:
     def _place(self, candidate: Candidate, repeats: bool) -> Sequenced:
         statement, index = candidate.statement, self._index
         entry = Entry(self._time_ms, statement.digest, candidate.record.keys).encode()
-        record = replace(candidate.record, index=index, time_ms=self._time_ms)
+        told = derive(replace(candidate.record, index=index, time_ms=self._time_ms), self._index_of)
         row = {
             "digest": statement.digest, "index": index, "signing_input_hash": candidate.signing_input_hash,
             "kind": statement.kind, "issuer": statement.issuer, "kid": statement.kid, "event_id": candidate.event_id,
@@ -158,7 +161,7 @@ class Judge:
         leaf = leaf_hash(entry)
         held = {"index": index, "time_ms": self._time_ms, "digest": statement.digest, "entry": entry, "leaf": leaf}
         self._gather({EntryRow: [held], StatementRow: [row]})
-        self._gather(derive(record, self._index_of))
+        self._gather(told)
         if statement.kind == "Erasure":
             self._erase(bytes.fromhex(statement.subject["digest"]), index)
         self.leaves.append(leaf)

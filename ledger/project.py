@@ -44,6 +44,7 @@ from verify.strict import b64u_decode
 Rows = Mapping[type[Base], Sequence[dict[str, Any]]]
 HUB = "urn:originmark:transformation:"
 MAX_DIRECT = 64  # links of one transformation before a hub is cheaper to walk
+NUL = "\x00"
 MAX_TEXT = 1_024  # characters; PostgreSQL's index takes no row of more than 2,704 bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # In the order in which they are written.  Subject keys survive an erasure: the entry names them for ever.
@@ -93,7 +94,7 @@ def drop(session: Session, index: int) -> None:
 
 def plain(text: str) -> str:
     """A foreign text as a column holds it: no NUL (PostgreSQL has none), at most MAX_TEXT characters."""
-    return text.replace("\x00", "\ufffd")[:MAX_TEXT]
+    return text.replace(NUL, "\ufffd")[:MAX_TEXT]
 
 
 def told_event(statement: Statement) -> Mapping[str, Any] | None:

@@ -85,7 +85,7 @@ class Witness:
     def _send(self, request: str) -> Reply:
         try:
             return self.submit(request)
-        except (OSError, httpx2.HTTPError) as error:
+        except (OSError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise WitnessFailed(self.key.name, f"no answer: {error}") from None
 
     def _line(self, text: str, answer: str) -> str:

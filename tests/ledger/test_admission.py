@@ -10,7 +10,7 @@ from ledger.admission import admit_many
 from ledger.models import EntryRow, Pool
 from ledger.problems import REASONS, Refused
 from producers.control import Withdrawal
-from tests.support.ledger import FARM, GTIN, HUB, VALIDATOR, Rig, event_body, p256, payload
+from tests.support.ledger import FARM, GTIN, HUB, LOT, VALIDATOR, Rig, event_body, p256, payload
 from verify.entry import Entry
 from verify.statement import disclosure, sign
 from verify.strict import b64u_encode
@@ -139,3 +139,25 @@ def test_a_request_of_many_lines_keeps_its_order(farm: Rig) -> None:
     outcomes = farm.send(*raws)
     assert [one.state for one in outcomes] == ["published" if number % 3 else "refused" for number in range(30)]
     assert [one.index for one in outcomes if one.index] == list(range(2, 22))
+
+
+ODD_SHAPES = {
+    "closes is no digest": {"closes": "not hexadecimal"},
+    "lots is a text": {"scope": {"lots": LOT}},
+    "class is a list": {"class": ["I"]},
+    "scope is empty": {"scope": {}},
+    "reason has a NUL": {"reason": {"en": "a\x00b"}},
+}
+
+
+@pytest.mark.parametrize("name", ODD_SHAPES)
+@pytest.mark.parametrize("role", ["producer", "authority"])
+def test_no_shape_of_a_recall_stops_the_log_for_everybody(farm: Rig, name: str, role: str) -> None:
+    farm.log(farm.grant(HUB, p256("hub"), role, mint=[GTIN]))
+    words = {"en": "x"}
+    body = {"id": "urn:uuid:00000000-0000-4000-8000-000000000009", "log": farm.keys.log.name, "scope": {"lots": [LOT]},
+            "class": "I", "reason": words, "instructions": words}  # fmt: skip
+    odd = sign(payload("RecallNotice", HUB, {**body, **ODD_SHAPES[name]}), p256("hub"))
+    outcome, good = farm.send(odd, farm.event(FARM, p256("farm")))
+    assert outcome.state in ("refused", "published")
+    assert good.state == "published"
