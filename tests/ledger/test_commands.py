@@ -15,7 +15,7 @@ from ledger.running import database_of, sequencer_of
 from ledger.settings import Settings
 from producers.keys import KeyRefused, enrol
 from producers.private import NotPrivate
-from tests.support.ledger import FARM, GTIN, p256
+from tests.support.ledger import FARM, GTIN, LOT, p256
 from verify.statement import jwk_of, thumbprint
 
 ORIGIN = "log.example/commands"
@@ -128,6 +128,22 @@ def test_an_api_key_is_shown_once_and_kept_as_a_hash(made: Path) -> None:
     assert f"{prefix}\tregulator\t市场监管局\trevoked" in run("apikey", "list")
     assert "no key" in run("apikey", "revoke", prefix, code=1)
     assert "not one of" in run("apikey", "create", "x", "--role", "king", code=1)
+
+
+def test_a_mock_recall_is_timed_and_told_to_nobody(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "drill.json"
+    assert " s: " in run("recall", "drill", LOT, "--out", str(out))
+    assert json.loads(out.read_text("utf-8"))["lot"] == LOT
+    assert "1 entries" in run("audit")
+    assert "URI" in run("recall", "drill", "no uri", code=1)
+
+
+def test_a_report_is_written_or_said_why_not(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.csv"
+    run("report", "fsma204", LOT, "--format", "csv", "--out", str(out))
+    assert out.stat().st_size > 0
+    assert "there is no report" in run("report", "nonsense", LOT, code=1)
+    assert "not one of" in run("report", "fsma204", LOT, "--format", "doc", code=1)
 
 
 def test_nothing_is_anchored_without_a_chain(made: Path) -> None:
