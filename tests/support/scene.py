@@ -65,8 +65,8 @@ def scene(*, recalled: bool = False) -> Scene:
     shop.add("MasterData", FARM, {"id": PRODUCT, "type": "Product", "name": THINGS[PRODUCT], "holder": FARM})
     shop.add("MasterData", FARM, {"id": FIELD, "type": "Place", "name": THINGS[FIELD], "holder": FARM})
     _tell(shop, FARM, "commissioning", "16T05:40", "ADD", quantityList=[quantity(HARVEST, 22.5)], readPoint={"id": FIELD})
-    shop.tell(FARM, "TransformationEvent", "packing", None, inputQuantityList=[quantity(HARVEST, 22.5)], eventTime=_time("16T08:10"),
-              outputQuantityList=[quantity(PACKED, 40, None)], readPoint={"id": FIELD})  # fmt: skip
+    made = {"inputQuantityList": [quantity(HARVEST, 22.5)], "outputQuantityList": [quantity(PACKED, 40, None)]}
+    shop.tell(FARM, "TransformationEvent", "packing", None, **made, eventTime=_time("16T08:10"), readPoint={"id": FIELD})
     commitment = shop.add("LabelCommitment", FARM, CODES.commitment())
     for sender, receiver, out, came, amount in (
         (FARM, WAREHOUSE, "16T09:00", "16T13:20", 40), (WAREHOUSE, FRONT, "16T22:00", "17T01:30", 24),

@@ -19,11 +19,12 @@ export async function readHead({chainId, contract, logId, signer, codeSha256}, u
   let problem = "no RPC was given for this chain";
   for (const url of urls) {
     try {
-      if (Number(await rpc(url, "eth_chainId", [])) !== chainId) throw new Error("another chain");
-      const code = unhex((await rpc(url, "eth_getCode", [contract, "latest"])).slice(2));
-      if (codeSha256 && hex(await sha256(code)) !== codeSha256) throw new Error("another contract");
       const data = "0x24e8393d" + signer.slice(2).padStart(64, "0") + logId.slice(2);
-      const words = (await rpc(url, "eth_call", [{to: contract, data}, "latest"])).slice(2);
+      const [chain, code, found] = await Promise.all([rpc(url, "eth_chainId", []), rpc(url, "eth_getCode", [contract, "latest"]),
+        rpc(url, "eth_call", [{to: contract, data}, "latest"])]);
+      const words = found.slice(2);
+      if (Number(chain) !== chainId) throw new Error("another chain");
+      if (codeSha256 && hex(await sha256(unhex(code.slice(2)))) !== codeSha256) throw new Error("another contract");
       if (words.length !== 128) throw new Error("no such contract");
       return {size: parseInt(words.slice(0, 64), 16), root: unhex(words.slice(64))};
     } catch (error) {

@@ -3,7 +3,7 @@
  *
  * Source: protocol.md section 1, Bundle.
  */
-import {Refused, need, unb64u} from "./bytes.js";
+import {Refused, inOrder, need, unb64u} from "./bytes.js";
 import {parseStatement} from "./statement.js";
 import {int, members, parse, typeOf} from "./strict.js";
 
@@ -16,8 +16,7 @@ export async function parseBundle(data) {
     anchors: "array"}, {item: "object"});
   need(body.v === "originmark.org/bundle@v1", "bad-version", "/v");
   need(body.statements.length && body.statements.length <= 2048 && body.anchors.length <= 16, "bad-bundle", "/statements");
-  const statements = [];
-  for (const [at, one] of body.statements.entries()) statements.push(await parseCarried(one, "/statements/" + at));
+  const statements = await inOrder(body.statements, (one, at) => parseCarried(one, "/statements/" + at));
   need(statements.every(({index}, at) => !at || statements[at - 1].index < index), "bad-bundle", "/statements");
   const anchors = body.anchors.map((one, at) => parseEvidence(one, "/anchors/" + at));
   return {...body, statements, proof: hashes(body.proof, "/proof"), anchors, item: body.item && parseItem(body.item)};

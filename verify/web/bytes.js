@@ -61,8 +61,24 @@ export function unb64(string, length, encode = b64) {
 
 export const unb64u = (string, length) => unb64(string, length, b64u);
 
-export const cat = (...parts) => Uint8Array.from(parts.flatMap((part) => Array.from(part)));
+export function cat(...parts) {
+  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
 
 export const equal = (a, b) => hex(a) === hex(b);
+
+/** Start `work` on every item at once, for the cryptography runs beside; the first refusal in order is the one that counts. */
+export async function inOrder(items, work) {
+  const started = items.map(async (item, at) => work(item, at)), found = [];
+  for (const one of started) one.catch(() => {});
+  for (const one of started) found.push(await one);
+  return found;
+}
 
 export const sha256 = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", cat(...parts)));

@@ -4,7 +4,7 @@
 import {checkShown, parseAnswer} from "./answer.js";
 import {LogHistory, grantOf, recordOf, scopeUris, urisOf} from "./authority.js";
 import {parseBundle} from "./bundle.js";
-import {Refused, cat, equal, hex, need, refuse, sha256, unb64u, unhex, utf8} from "./bytes.js";
+import {Refused, cat, equal, hex, inOrder, need, refuse, sha256, unb64u, unhex, utf8} from "./bytes.js";
 import {journeyOf} from "./edges.js";
 import {levelOf, parseLabel, productOf, subjectsOfUri} from "./gs1.js";
 import {leafHash, verifyConsistency, verifyInclusion, verifyMulti} from "./merkle.js";
@@ -96,29 +96,23 @@ async function takeClock(run) {
 }
 
 async function takeStatements(run, {statements}) {
-  for (const {index, time, statement} of statements) {
-    await at(index, async () => run.records.push(await recordOf(index, time, statement)));
-  }
+  run.records = await inOrder(statements, ({index, time, statement}) => at(index, () => recordOf(index, time, statement)));
   run.take(5, "verified", "statements-ok", {count: run.records.length});
 }
 
 async function takeSignatures(run) {
-  const jwks = new Map();
-  for (const {kind, statement, index} of run.records) {
-    if (kind !== "Genesis" && kind !== "PartyRegistration") continue;
-    const {key, jwk} = await grantOf(statement, index);
-    jwks.set(key, jwk);
-  }
-  for (const {index, statement} of run.records) {
-    await at(index, () => verifySignature(statement, jwks.get(statement.header.kid) ?? refuse("unknown-key")));
-  }
+  const granting = run.records.filter(({kind}) => kind === "Genesis" || kind === "PartyRegistration");
+  const grants = await inOrder(granting, ({statement, index}) => grantOf(statement, index));
+  const jwks = new Map(grants.map(({key, jwk}) => [key, jwk]));
+  await inOrder(run.records, ({index, statement}) => at(index, () =>
+    verifySignature(statement, jwks.get(statement.header.kid) ?? refuse("unknown-key"))));
   run.take(6, "verified", "signatures-ok", {count: run.records.length});
 }
 
 /** Run a check about one entry, and name the entry where it refuses. */
 async function at(index, check) {
   try {
-    await check();
+    return await check();
   } catch (error) {
     if (error instanceof Refused) error.where = `index ${index}${error.where ?? ""}`;
     throw error;
@@ -126,10 +120,10 @@ async function at(index, check) {
 }
 
 async function takeEntries(run, {statements}) {
-  for (const [place, {index, time, keys, statement}] of run.records.entries()) {
+  await inOrder(run.records, async ({index, time, keys, statement}, place) => {
     const leaf = await leafHash(entryBytes(time, statement.digest, keys));
     need(equal(leaf, statements[place].leaf), "wrong-entry", "index " + index);
-  }
+  });
   run.take(7, "verified", "entries-ok");
 }
 
