@@ -187,11 +187,9 @@ class _Subject:
             took = [e for r, e in told if e.is_receiving and r.statement.issuer == party]
             if state == CONFIRMED:
                 mine = [(r, e) for r, e in sent if party in (who for _, who in e.destinations)]
-                fits = self._fits(took, [e for _, e in mine])
             else:
                 mine = [(r, e) for r, e in sent if not e.destinations and r.statement.withheld]
-                fits = True
-            if mine and fits:
+            if mine and (state == UNKNOWN or self._fits(took, [e for _, e in mine])):
                 found[party] = (state, [r for r, _ in mine])
         return found
 
@@ -215,8 +213,8 @@ class _Subject:
         return any(gave[unit] + used[unit] > made[unit] + took[unit] for unit in {*made, *took})
 
     def _is_use(self, event: Event) -> bool:
-        used = any(one.role == "input" and self.uri in (one.uri, one.lot) for one in event.objects)
-        return used or event.biz_step == "retail_selling"
+        inputs = (one for one in event.objects if one.role == "input")
+        return event.biz_step == "retail_selling" or any(self.uri in (one.uri, one.lot) for one in inputs)
 
 
 def _contained(event: Event) -> list[tuple[str, str]]:

@@ -28,16 +28,7 @@ from .cosignature import verify_cosignature
 from .edges import CLAIMED, CONFIRMED, UNKNOWN, Journey, Tracer
 from .entry import Entry
 from .epcis import Event
-from .errors import (
-    AnchorMismatch,
-    NotCommitted,
-    NotGranted,
-    NotTrusted,
-    Omitted,
-    VerificationError,
-    WrongEntry,
-    WrongLabel,
-)
+from .errors import AnchorMismatch, NotCommitted, NotGranted, NotTrusted, Omitted, VerificationError, WrongEntry, WrongLabel
 from .history import Record, RecordHistory, standing, uris_of
 from .merkle import leaf_hash, verify_consistency, verify_inclusion, verify_multi
 from .note import Note, lines_of, open_note, parse_note

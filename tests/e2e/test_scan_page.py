@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def page(browser: Any) -> Iterator[Any]:
     context = browser.new_context(viewport=PHONE, device_scale_factor=2)
     opened = context.new_page()
     said: list[str] = []
-    opened.on("console", lambda message: said.append(message.text))
+    opened.on("console", lambda message: said.append(message.text) if "Content Security Policy" in message.text else None)
     opened.on("pageerror", lambda error: said.append(str(error)))
     yield opened
     context.close()
@@ -190,10 +190,22 @@ def test_a_claim_of_one_side_is_marked_where_it_stands(page: Any, world: World, 
 
 def test_a_dead_node_turns_nothing_green_and_nothing_red(page: Any, world: World) -> None:
     with run_anvil() as other:
-        down = World(other, world.site, world.scene, world.anchor, world.fork, world.bundle)
-        steps = verdict(page, down.show("/other-chain"))
-    assert steps[16] == ("unchecked", "rpc-failed")
+        away = replace(world, node=other)
+        assert verdict(page, away.show("/no-contract"))[16] == ("unchecked", "rpc-failed")
+    assert verdict(page, away.show("/dead"))[16] == ("unchecked", "rpc-failed")
     assert page.locator("#answer-record").get_attribute("data-state") == "verified", "the witness still stands"
+
+
+def test_the_page_can_talk_to_nobody_but_its_host_and_the_chain(browser: Any, world: World) -> None:
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    verdict(page, world.show("/quiet-page"))
+    asked = "fetch('http://localhost:9/').then(() => 'sent', (error) => error.name)"
+    assert page.evaluate(asked) == "TypeError"
+    context.close()
+    assert any("Content Security Policy" in text for text in said), "what `page` watches for is really said"
 
 
 def test_nothing_in_a_bundle_becomes_markup(page: Any, world: World) -> None:
