@@ -155,6 +155,12 @@ class LogClient:
             raise Unexpected("the log answered for other lines than were sent")
         return [_result(row) for row in rows]
 
+    def hand_in(self, leaves: Sequence[bytes]) -> None:
+        """Give the log the leaf hashes of a committed lot's item codes, so that scans can be proven.  Raises LogError."""
+        answer = self._request("POST", "/codes", b"".join(leaves), "application/octet-stream")
+        if answer.status != 201:
+            raise Unexpected(_explain(answer), status=answer.status)
+
     def statement(self, digest: bytes) -> bytes:
         """Read a stored statement with the disclosures that everybody may see.  Raises LogError."""
         return self._read(f"/statements/{digest.hex()}")

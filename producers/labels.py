@@ -86,10 +86,13 @@ class ItemCodes:
     def _serials(self) -> Sequence[str]:
         return tuple(serial(self.secret, index) for index in range(self.count))
 
+    def leaves(self) -> list[merkle.Hash]:
+        """The leaf hashes in the order of the codes: what the log may know, and no code can be made of."""
+        return [merkle.leaf_hash(leaf_input(self.lot, index, one)) for index, one in enumerate(self._serials)]
+
     @cached_property
     def _reader(self) -> merkle.Reader:
-        inputs = (leaf_input(self.lot, index, one) for index, one in enumerate(self._serials))
-        return merkle.roots_reader([merkle.leaf_hash(one) for one in inputs])
+        return merkle.roots_reader(self.leaves())
 
 
 def serial(secret: bytes, index: int) -> str:

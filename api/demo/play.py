@@ -9,16 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
-
 from api.demo.cast import PARTIES, Names, Party
 from api.demo.story import CODES, Lot, Season, Told
 from producers.client import LogClient, Result
 from producers.control import LabelCommitment, PartyRegistration
 from producers.keys import enrol, generate_key, write_key
-from producers.labels import ItemCodes, create_secret, leaf_input
+from producers.labels import ItemCodes, create_secret
 from producers.records import record, sign_record
-from verify.merkle import leaf_hash
 from verify.statement import PrivateKey
 
 BATCH = 40  # statements of one request: small enough that the bar moves
@@ -96,12 +93,9 @@ class Player:
 
     def _hand_in(self, made: Iterable[ItemCodes]) -> None:
         """Give the log the leaf hashes, never a serial."""
-        for codes in made:
-            inputs = (leaf_input(codes.lot, index, codes.serial(index)) for index in range(codes.count))
-            body = b"".join(map(leaf_hash, inputs))
-            answer = httpx2.post(f"{self.server}/codes", content=body, headers={"content-type": "application/octet-stream"})
-            if answer.status_code != 201:
-                raise DemoFailed(f"item codes of {codes.lot}: {answer.status_code} {answer.text}")
+        with LogClient(self.server) as client:
+            for codes in made:
+                client.hand_in(codes.leaves())
 
     def _send(self, client: LogClient, statements: Sequence[tuple[str, bytes]]) -> None:
         for at in range(0, len(statements), BATCH):

@@ -54,7 +54,11 @@ def labels(
         name = origin or _origin(box, server, policy)
     commitment = LabelCommitment.of(uri, origin=name, root=codes.root, count=count, previous=previous or None)
     made = records.record(commitment, issuer=common.canonical(issuer, "417"), at=datetime.now(UTC))
-    return common.save_and_send([records.sign_record(made, signer)], signer, outbox, server, policy)
+    code = common.save_and_send([records.sign_record(made, signer)], signer, outbox, server, policy)
+    if code == GOOD and server is not None:
+        with LogClient(server) as client:
+            client.hand_in(codes.leaves())
+    return code
 
 
 def _origin(box: Outbox, server: str | None, policy: Path | None) -> str:
