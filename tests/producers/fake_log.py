@@ -49,6 +49,7 @@ class FakeLog:
     statements: dict[bytes, bytes] = field(default_factory=dict)
     places: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -181,6 +182,9 @@ def _handler(log: FakeLog) -> type[BaseHTTPRequestHandler]:
             return (404, "application/problem+json", b'{"title":"unknown"}') if found is None else (200, "text/plain", found)
 
         def _post(self, body: bytes, media: str) -> tuple[int, str, bytes]:
+            if media == "application/octet-stream":
+                log.leaves.append(body)
+                return 201, "application/json", b"{}"
             if media == "text/plain":
                 rows = [log.admit(line) | {"line": at} for at, line in enumerate(body.splitlines(), 1)]
                 return 200, "application/jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in rows)

@@ -315,6 +315,7 @@ class TestLabels:
         said = logged(log)[0]
         assert said.kind == "LabelCommitment"
         assert said.subject == {"id": LOT, "log": ORIGIN, "root": listed["root"], "count": 60}
+        assert [len(leaves) for leaves in log.leaves] == [60 * 32]
 
     def test_the_same_secret_gives_the_same_codes_and_never_overwrites(self, farm: Path) -> None:
         make = ["labels", LOT, "--count", "3", "--secret", "h7.json", "--resolver", "https://id.example.org", "--origin", ORIGIN]
