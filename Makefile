@@ -6,7 +6,7 @@ PORT ?= 8000
 export ORIGINMARK_DATA ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts vectors js bench clean
+.PHONY: help demo test check lint types contracts vectors js fuzz clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,9 +46,13 @@ contracts: $(VENV)/.dev $(node_modules_ok)  ## recompile the contract and compar
 
 vectors: $(VENV)/.dev  ## write the shared vectors anew
 	@$(PY) -m tests.verify.make_core_vectors
+	@$(PY) -m tests.verify.make_gallery
 
 js: $(VENV)/.dev $(node_modules_ok)  ## the JavaScript tests alone
 	@PATH="$$($(PY) -m tests.support.node):$$PATH" node --test tests/js/*.mjs
+
+fuzz: $(VENV)/.dev  ## kill -9 the service 50 times under load, and audit what is left (7 minutes)
+	@$(PY) -m tests.e2e.kill9 --rounds 50
 
 clean:  ## remove what can be made again (not the demo's data)
 	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache contracts/node_modules tests/js/node_modules
