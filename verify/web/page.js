@@ -44,7 +44,7 @@ function showAnswers(answers, {steps, recalls}) {
     const lang = document.documentElement.lang.slice(0, 2), pick = (texts) => texts[lang] ?? Object.values(texts)[0] ?? "";
     const notice = element("recall");
     notice.hidden = false;
-    notice.querySelector("p").textContent = `${pick(subject.reason)} ${pick(subject.instructions)}`;
+    notice.querySelector("p").textContent = `${pick(subject.reason)}\n${pick(subject.instructions)}`;
   }
 }
 
