@@ -13,10 +13,14 @@ const element = (id) => document.getElementById(id);
 const inlined = (id) => element(id)?.textContent.trim() ?? "";
 const words = JSON.parse(inlined("words"));
 
+/** Date and time as this phone's clock hangs.  Not by Intl, whose first call costs a slow phone a fifth of a second. */
+function shownTime(seconds) {
+  const date = new Date(seconds * 1000 - new Date().getTimezoneOffset() * 60000);
+  return isNaN(date) ? seconds : date.toISOString().slice(0, 16).replace("T", " ");
+}
+
 function wordsOf(step) {
-  const {time} = step, {lang} = document.documentElement;
-  const shown = typeof time === "number" ? new Date(time * 1000).toLocaleString(lang, {dateStyle: "medium", timeStyle: "short"}) : time;
-  const facts = {detail: "", ...step, time: shown}, said = words[step.code] ?? `${words.refused} (${step.code})`;
+  const facts = {detail: "", ...step, time: shownTime(step.time)}, said = words[step.code] ?? `${words.refused} (${step.code})`;
   return said.replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? "") + (step.where ? ` [${step.where}]` : "");
 }
 
