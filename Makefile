@@ -31,7 +31,7 @@ node_modules_ok := contracts/node_modules/.package-lock.json tests/js/node_modul
 test: $(VENV)/.dev $(node_modules_ok)  ## everything: Python, JavaScript, contract, browser
 	@$(MAKE) --no-print-directory check
 	@PATH="$$($(PY) -m tests.support.node):$$PATH" node --test tests/js/*.mjs
-	@PATH="$$($(PY) -m tests.support.node):$$PATH" $(PY) -m pytest -n 2 --dist loadgroup
+	@PATH="$$($(PY) -m tests.support.node):$$PATH" $(PY) -m pytest -n 2 --dist loadgroup --max-worker-restart 0
 
 check: lint types  ## lint and types
 

@@ -91,7 +91,8 @@ def _line(line: bytes, as_json: bool) -> bytes | Refused:
     if not as_json:
         return line
     try:
-        text = json.loads(line)
+        # Nothing but a string reaches the parser: a line of brackets would end in its recursion limit.
+        text = json.loads(line) if line.startswith(b'"') else None
     except ValueError:
         text = None
     return text.encode() if isinstance(text, str) and text.isascii() else Refused("bad-line", "not a JSON string")

@@ -42,9 +42,7 @@ def parse(data: bytes | str, *, own_kind: bool = False, max_bytes: int = MAX_BYT
         raise Malformed("not valid UTF-8", code="not-utf8") from None
     need(len(raw) <= max_bytes, f"{len(raw)} bytes; at most {max_bytes} are allowed", "too-large")
     need(not text.startswith("\ufeff"), "starts with a byte order mark", "bom")
-    # Before the recursive parser runs: a deep text must end in an error, not in a dead process.
-    depths = accumulate(1 if bracket in "[{" else -1 for bracket in _NO_BRACKET.sub("", text))
-    need(max(depths, default=0) <= MAX_DEPTH, f"nested deeper than {MAX_DEPTH}", "too-deep")
+    check_depth(text, MAX_DEPTH)
     try:
         # int() refuses NaN and Infinity.
         value = json.loads(text, object_pairs_hook=_Object, parse_int=_number, parse_float=_number, parse_constant=int)
@@ -52,6 +50,12 @@ def parse(data: bytes | str, *, own_kind: bool = False, max_bytes: int = MAX_BYT
         raise Malformed(f"not JSON: {error}", code="not-json") from None
     _walk(value, (), own_kind)
     return value
+
+
+def check_depth(text: str, most: int) -> None:
+    """Refuse (`too-deep`) before a recursive parser runs: a deep text must end in an error, not in a dead process."""
+    depths = accumulate(1 if bracket in "[{" else -1 for bracket in _NO_BRACKET.sub("", text))
+    need(max(depths, default=0) <= most, f"nested deeper than {most}", "too-deep")
 
 
 class _Object(dict[str, object]):

@@ -33,10 +33,12 @@ from producers.epcis.problems import DocumentRefused, EventRefused, Problem, joi
 from producers.epcis.text import assemble, compact, parse, split
 from producers.epcis.validate import EventValidator
 from verify.errors import Malformed
+from verify.strict import MAX_DEPTH, check_depth
 
 MAX_DOCUMENT = 33_554_432  # bytes; the same 32 MiB that one submission may have
 MAX_EVENTS = 100_000  # per document; "[{},{},…" would otherwise fill memory
 MAX_EVENT = 48_000  # bytes; base64url and the envelope make that a statement of at most 65,536
+ENVELOPE = 16  # levels that a document may put around an event
 MAX_CONTEXT = 8_192  # bytes; it is repeated in every event
 
 _PATHS: Mapping[str, tuple[str, ...]] = {
@@ -115,13 +117,12 @@ def _decode(data: bytes, max_bytes: int) -> str:
         raise Malformed(f"{len(data)} bytes; at most {max_bytes} are read", code="too-large")
     try:
         text = data.decode("utf-8-sig")  # a BOM before a foreign file is no part of what is signed
+        check_depth(text, MAX_DEPTH + ENVELOPE)
         # Well-formed is enough here: the profile is checked on each event and on the envelope, so that one bad event
         # is one problem.  Numbers stay text and objects are only counted, or long and many ones would be expensive.
         json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=len)
     except UnicodeDecodeError:
         raise Malformed("is not valid UTF-8", code="not-utf8") from None
-    except RecursionError:
-        raise Malformed("is nested too deeply", code="too-deep") from None
     except ValueError as error:
         raise Malformed(f"is not JSON: {error}", code="not-json") from None
     return text.strip()
