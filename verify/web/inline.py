@@ -126,12 +126,12 @@ def scan_page(
     recall = str(summary.get("recall") or "")
     notice, answers, how = _answers(messages, recall)
     other, said = "en" if lang == "zh" else "zh", (banner or "").removeprefix(recall).strip()
+    aside = f"<aside>{escape(said)}</aside>" if said else ""
     body = (
         f'<header><strong>源印 Originmark</strong><a href="?lang={other}" lang="{other}">{escape(messages["other-language"])}</a>'
-        f'</header><main>{notice}<h1>{escape(str(summary["product"]))}</h1><dl>{facts}</dl>{answers}'
+        f'</header>{aside}<main>{notice}<h1>{escape(str(summary["product"]))}</h1><dl>{facts}</dl>{answers}'
         f'<h2>{escape(messages["journey"])}</h2><ol class="journey">{rows}</ol>{how}</main><footer>'
-        + (f"<p>{escape(said)}</p>" if said else "")
-        + f'<p>{escape(messages["trust"])}</p><p><a href="?format=bundle">{escape(messages["bundle-link"])}</a> '
+        f'<p>{escape(messages["trust"])}</p><p><a href="?format=bundle">{escape(messages["bundle-link"])}</a> '
         '<a href="/log/policy">policy</a></p></footer>'
     )
     config = {"rpc": list(rpc)} | ({"label": label} if label else {})
