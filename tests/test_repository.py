@@ -1,0 +1,53 @@
+"""What a stranger finds in the repository: locks without addresses, no path of one machine, a verifier that can be read."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+MAX_JAVASCRIPT = 2_000  # lines; what an auditor reads in one sitting
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """Files under version control."""
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.splitlines()]
+
+
+def test_locks_pin_every_package_by_hash_and_name_no_address() -> None:
+    for path in (ROOT / "requirements.txt", ROOT / "requirements-dev.txt"):
+        text = path.read_text("utf-8")
+        assert not re.search(r"https?://|index-url", text), path
+        pinned = re.findall(r"^[a-z0-9][a-z0-9._-]*(?:\[[a-z,]+\])?==", text, re.M | re.I)
+        assert len(pinned) > 40
+        assert text.count("--hash=sha256:") >= len(pinned), path
+
+
+def test_package_locks_carry_hashes_and_no_address() -> None:
+    locks = tracked("*package-lock.json")
+    assert locks
+    for path in locks:
+        packages = json.loads(path.read_text("utf-8"))["packages"]
+        assert all("resolved" not in one for one in packages.values()), path
+        assert all("integrity" in one for name, one in packages.items() if name), path
+        assert "omit-lockfile-registry-resolved=true" in (path.parent / ".npmrc").read_text("utf-8")
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    for path in tracked("*.py", "*.js", "*.mjs", "*.cjs", "*.md", "*.toml", "Makefile", ".ci/run", "*.sol", "*.html"):
+        found = re.search(r"(^|[^a-z.])/(root|work|home)/[a-z]", path.read_text("utf-8"), re.M)
+        assert found is None, (path, found)
+
+
+def test_the_javascript_verifier_can_be_read_in_one_sitting() -> None:
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in tracked("verify/web/*.js"))
+    assert lines <= MAX_JAVASCRIPT
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    readme, makefile = (ROOT / "README.md").read_text("utf-8"), (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"^make ([a-z]+)", readme, re.M):
+        assert re.search(rf"^{target}:.*##", makefile, re.M), target
+    for picture in re.findall(r'src="([^"]+)"', readme):
+        assert (ROOT / picture).is_file(), picture
