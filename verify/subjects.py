@@ -19,6 +19,7 @@ from .gs1 import canonical_uri
 from .statement import CONTROL_KINDS, Statement
 
 _SUBJECT = "/credentialSubject"
+KIND_URI = "urn:originmark:kind:"
 # Members that name subjects, as a URI, or a list of URIs where the name ends in "s"; "?" where one may be absent.
 # Withdrawal and Erasure carry their target's keys instead, and events are read by epcis.py.
 _MEMBERS: Mapping[str, str] = {
@@ -58,13 +59,16 @@ def _uris(statement: Statement, body: Mapping[str, object]) -> tuple[str, ...]:
     kind = statement.kind
     found = [_canonical(statement.issuer, "/issuer")]
     if kind in CONTROL_KINDS:
-        found.append(f"urn:originmark:kind:{kind}")
+        found.append(KIND_URI + kind)
     if kind in ("TraceabilityEvent", "Adoption"):
         event = read_event(body if kind == "TraceabilityEvent" else body.get("event"))
         named = [uri for one in event.objects for uri in (one.uri, one.lot)] + [event.read_point, event.biz_location]
         found += [uri for uri in named if uri is not None]
     else:
         found += _named(kind, body.get("scope") if kind == "RecallNotice" else body)
+    # Otherwise anybody's event would count as a control statement to whoever follows them from tiles.
+    kinds = [uri for uri in found if uri.startswith(KIND_URI)]
+    need(kinds == [KIND_URI + kind] * (kind in CONTROL_KINDS), "names a kind as its subject", "bad-subject", _SUBJECT)
     return tuple(dict.fromkeys(found))
 
 

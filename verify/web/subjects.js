@@ -98,6 +98,9 @@ function urisIn({kind, issuer}, body) {
       found.push(...listed.map((uri) => ownUri(uri, "/credentialSubject/" + name)));
     }
   }
+  // Otherwise anybody's event would count as a control statement to whoever follows them from tiles.
+  const kinds = found.filter((uri) => uri?.startsWith("urn:originmark:kind:"));
+  need(kinds.length === (CONTROL_KINDS.includes(kind) ? 1 : 0), "bad-subject", "/credentialSubject");
   return [...new Set(found.filter((uri) => uri != null))];
 }
 
