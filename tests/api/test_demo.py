@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from api.app import create_app
-from api.demo.cast import CENTRAL, LIN, WANG
+from api.demo.cast import CENTRAL, CHEN, LIN, WANG, YUNNAN
 from api.demo.play import Item, Player
 from api.demo.run import Server
 from api.demo.stage import ITEMS, KEY, MARK, NotOurs, Stage, set_up
@@ -28,6 +28,7 @@ from verify.errors import VerificationError
 from verify.policy import Policy
 from verify.verifier import Verification, verify_bundle
 
+AS_DATA = {"accept": "application/json"}
 CHINA = timezone(timedelta(hours=8))
 
 
@@ -146,6 +147,15 @@ class TestFirstStart:
         reach = httpx2.get(f"{played.url}/recalls/{recall['digest']}").json()["reach"]
         assert WANG.place in [stop["place"] for stop in reach["stops"]]
         assert LIN.place not in [stop["place"] for stop in reach["stops"]]
+
+    def test_a_box_leads_back_to_its_farm_and_a_harvest_forward_to_its_pick_up_points(self, played: Played) -> None:
+        item = "https://id.gs1.org" + played.items[0].path
+        back = httpx2.get(f"{played.url}/trace/back", params={"id": item}, headers=AS_DATA).json()
+        assert YUNNAN.uri in {one["issuer"] for one in back["events"]}
+        (harvest,) = [node["id"] for node in back["nodes"] if node["kind"] == "lot" and node["depth"] == 1]
+        forward = httpx2.get(f"{played.url}/trace/forward", params={"id": harvest}, headers=AS_DATA).json()
+        places = {one["biz_location"] for one in forward["events"] if one["biz_step"] == "retail_selling"}
+        assert places == {CHEN.place, WANG.place, LIN.place}
 
     def test_the_regulator_downloads_the_fsma_workbook(self, played: Played) -> None:
         lot = "https://id.gs1.org" + played.items[1].path.partition("/21/")[0]
