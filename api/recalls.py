@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from api.accept import wants_html
 from api.deps import Lang, Reading, Serving
-from api.language import pick_name
 from api.problems import HttpProblem
 from api.subjects import names_for
 from ledger.pooling import published_size
@@ -65,8 +64,3 @@ def as_json(recall: Recall) -> dict[str, Any]:
 def _names(session: Session, found: list[Recall], lang: str) -> dict[str, str]:
     named = {uri for one in found for uri in (one.issuer, *one.lots, *one.products, *one.places)}
     return names_for(session, named, lang)
-
-
-def words_of(recall: Recall, lang: str) -> tuple[str, str]:
-    """Reason and instructions in the reader's language."""
-    return pick_name(dict(recall.reason), lang), pick_name(dict(recall.instructions), lang)

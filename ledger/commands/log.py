@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import DatabaseError
 
 from ledger.anchors.keys import create_key, read_key
 from ledger.audit import Report, audit_ledger, audit_served
@@ -81,6 +82,8 @@ def audit(
         report = _audit_other(where, log, clock) if where else _audit_own()
     except (Broken, VerificationError, OSError) as error:
         fail(f"BROKEN: {error}")
+    except DatabaseError as error:
+        fail(f"BROKEN: the database cannot be read, restore it from a backup: {error.orig}")
     _print(report)
 
 
