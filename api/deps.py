@@ -23,7 +23,8 @@ from ledger.settings import Settings
 from ledger.tallies import Tallies
 from ledger.tiles import TileStore
 from producers.epcis.validate import EventValidator
-from verify.note import Signer, VerifierKey
+from producers.sign import Signer
+from verify.note import VerifierKey
 
 
 @dataclass(frozen=True, slots=True)

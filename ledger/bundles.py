@@ -20,12 +20,13 @@ from ledger.shown import Audience, statement_of
 from ledger.tallies import Tallies
 from ledger.tiles import TileStore
 from ledger.units import chunks
+from producers.sign import Signer, sign_note
 from verify import gs1
 from verify.answer import MAX_KEYS, Answer
 from verify.bundle import MAX_ANCHORS, MAX_BYTES, MAX_STATEMENTS, AnchorEvidence, Bundle, Carried, ItemProof
 from verify.checkpoint import Checkpoint
 from verify.merkle import Reader, prove_consistency, prove_multi
-from verify.note import Signer, parse_note, sign_note
+from verify.note import parse_note
 
 # A phone reads some 150 events at once; a mixture of many lots needs more, or its origin could not be checked.
 BUDGET = Budget(statements=512, accounts=128, subjects=512, size=2 * 1_048_576)

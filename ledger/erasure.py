@@ -17,8 +17,8 @@ from ledger.models import EntryRow, GrantRow, Log, StatementRow
 from ledger.receipts import Unknown
 from producers.control import Erasure
 from producers.records import record, sign_record
+from producers.sign import PrivateKey
 from verify.entry import Entry
-from verify.statement import PrivateKey
 
 
 def erasure_statement(session: Session, key: PrivateKey, *, index: int, ground: str, now_ms: int) -> bytes:

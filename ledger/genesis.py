@@ -20,12 +20,13 @@ from ledger.project import derive, store
 from ledger.signing import sign_checkpoint
 from producers.control import Genesis
 from producers.records import record, sign_record
+from producers.sign import jwk_of
 from verify.authority import check_control
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
 from verify.history import Record, RecordHistory
 from verify.merkle import Hash, leaf_hash
-from verify.statement import Statement, jwk_of, parse_statement
+from verify.statement import Statement, parse_statement
 
 
 class LogExists(Exception):

@@ -14,8 +14,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from producers.keys import KeyRefused, generate_key, read_key, write_key
-from verify.note import COSIGNER, LOG, Signer
-from verify.statement import PrivateKey
+from producers.sign import PrivateKey, Signer
+from verify.note import COSIGNER, LOG
 
 
 @dataclass(frozen=True, slots=True)

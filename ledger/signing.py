@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from ledger.keys import Keys
 from ledger.problems import Fatal
+from producers.sign import cosign, sign_note
 from verify.checkpoint import Checkpoint
-from verify.cosignature import cosign, verify_cosignature
+from verify.cosignature import verify_cosignature
 from verify.errors import VerificationError
 from verify.merkle import Hash, verify_consistency
-from verify.note import Note, VerifierKey, lines_of, open_note, parse_note, sign_note
+from verify.note import Note, VerifierKey, lines_of, open_note, parse_note
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,12 @@ from pathlib import Path
 
 import httpx2
 
+from producers.sign import Signer, cosign
 from verify.checkpoint import Checkpoint
-from verify.cosignature import cosign, verify_cosignature
+from verify.cosignature import verify_cosignature
 from verify.errors import VerificationError
 from verify.merkle import EMPTY_ROOT, Hash, verify_consistency
-from verify.note import Signer, VerifierKey, lines_of, open_note, parse_note
+from verify.note import VerifierKey, lines_of, open_note, parse_note
 from verify.strict import b64_decode, b64_encode
 
 MAX_PROOF = 63  # hashes; tlog-witness

@@ -14,8 +14,8 @@ from producers.epcis.problems import Problem
 from producers.outbox import EventIdTaken, Outbox, content_of, event_key
 from producers.reading import Reading, Told
 from producers.records import NOTHING, Withholding, event_record, sign_record
+from producers.sign import PrivateKey, jwk_of
 from verify.errors import Malformed
-from verify.statement import PrivateKey, jwk_of
 
 SUBJECT = "/credentialSubject"
 

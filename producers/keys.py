@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from producers.private import create_private, read_private
+from producers.sign import PrivateKey, jwk_of, sign_bytes
 from verify import gs1, strict
 from verify.authority import ROLES, possession_message
-from verify.statement import PrivateKey, jwk_of, sign_bytes, thumbprint
+from verify.statement import thumbprint
 
 Algorithm = Literal["ES256", "EdDSA"]
 MIN_PASSPHRASE = 12  # characters; PBKDF2 as the library sets it is cheap to try

@@ -20,9 +20,10 @@ from hashlib import sha256
 from typing import Any, ClassVar
 
 from producers.epcis.text import assemble, encode, split
+from producers.sign import PrivateKey, disclosure, sign
 from verify import gs1, subjects
 from verify.errors import Malformed
-from verify.statement import CONTEXT, KINDS, WITHHOLDABLE, PrivateKey, disclosure, parse_statement, sign
+from verify.statement import CONTEXT, KINDS, WITHHOLDABLE, parse_statement
 from verify.strict import b64u_encode
 
 # VC 2.0 wants every term defined; this second context defines those that no other does.

@@ -6,19 +6,12 @@ Source: c2sp.org/tlog-cosignature, type 04 (timestamped Ed25519).
 """
 
 from .errors import BadSignature
-from .note import COSIGNER, SignatureLine, Signer, VerifierKey
+from .note import COSIGNER, SignatureLine, VerifierKey
 
 
 def message(text: str, time_s: int) -> bytes:
     """The bytes that are signed: header, seconds since 1970, the whole note text."""
     return f"cosignature/v1\ntime {time_s}\n{text}".encode()
-
-
-def cosign(text: str, signer: Signer, time_s: int) -> str:
-    """Sign a checkpoint's text at `time_s` (seconds since 1970) and print the line."""
-    if signer.kind != COSIGNER:
-        raise ValueError("a cosignature needs a key of kind 04")
-    return signer.line(time_s.to_bytes(8, "big") + signer.private.sign(message(text, time_s)))
 
 
 def verify_cosignature(text: str, line: SignatureLine, key: VerifierKey) -> int:

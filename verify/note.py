@@ -10,12 +10,12 @@ Source: c2sp.org/signed-note v1.0.0.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from .errors import BadSignature, Malformed, NotTrusted, need
 from .strict import b64_decode, b64_encode
@@ -88,28 +88,6 @@ class SignatureLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
-    """A private note key.  Whoever holds a log's can fork it; witnesses and the contract still refuse the fork."""
-
-    name: str
-    kind: int
-    private: Ed25519PrivateKey
-
-    @property
-    def vkey(self) -> VerifierKey:
-        """The public half."""
-        return VerifierKey(self.name, self.kind, self.private.public_key().public_bytes_raw())
-
-    def line(self, payload: bytes) -> str:
-        """Print a signature line; for kind 04 the payload begins with the time (cosignature.py)."""
-        return SignatureLine(self.name, self.vkey.key_id, payload).format()
-
-    def sign(self, text: str) -> str:
-        """Sign a note text as a log does (kind 01)."""
-        return self.line(self.private.sign(text.encode()))
-
-
-@dataclass(frozen=True, slots=True)
 class Note:
     """A text that ends in a line end, and its signature lines in order."""
 
@@ -164,8 +142,3 @@ def open_note(note: Note, keys: Sequence[VerifierKey]) -> tuple[VerifierKey, ...
     if not signed:
         raise NotTrusted("no key of the policy signed this", code="no-known-signature")
     return signed
-
-
-def sign_note(text: str, signers: Iterable[Signer]) -> str:
-    """Sign `text` with kind 01 keys, in order."""
-    return text + "\n" + "".join(signer.sign(text) for signer in signers)

@@ -9,7 +9,6 @@ Source: RFC 7515, RFC 7638, RFC 9901 (SD-JWT), W3C VC-JOSE-COSE; protocol.md sec
 
 import json
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,15 +18,14 @@ from typing import Any, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from .errors import BadSignature, Malformed, need
 from .note import check_point
 from .strict import MAX_BYTES, b64u_decode, b64u_encode, members, parse
 
-PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
 PublicKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
 Jwk = Mapping[str, Any]
 
@@ -234,15 +232,6 @@ def parse_time(text: str, where: str = "") -> datetime:
     return found
 
 
-def jwk_of(key: PublicKey) -> dict[str, str]:
-    """The public JWK with its required members only."""
-    if isinstance(key, Ed25519PublicKey):
-        return {"crv": "Ed25519", "kty": "OKP", "x": b64u_encode(key.public_bytes_raw())}
-    numbers = key.public_numbers()
-    x, y = (b64u_encode(part.to_bytes(32, "big")) for part in (numbers.x, numbers.y))
-    return {"crv": "P-256", "kty": "EC", "x": x, "y": y}
-
-
 def public_key(jwk: Jwk) -> PublicKey:
     """Read a JWK of exactly kty, crv, x (and y); the point must be on the curve.  Raises Malformed (`bad-jwk`)."""
     try:
@@ -287,27 +276,3 @@ def verify_signature(statement: Statement, jwk: Jwk) -> None:
     if statement.header["alg"] != ("EdDSA" if jwk["kty"] == "OKP" else "ES256"):
         raise BadSignature("alg does not belong to this key", code="wrong-alg")
     verify_bytes(statement.signing_input, statement.signature, jwk)
-
-
-def sign_bytes(message: bytes, key: PrivateKey) -> bytes:
-    """Sign raw bytes, 64 bytes long; ES256 is deterministic (RFC 6979: no nonce to leak) and normalised to low-S."""
-    if isinstance(key, Ed25519PrivateKey):
-        return key.sign(message)
-    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(SHA256(), deterministic_signing=True)))
-    return r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")
-
-
-def sign(payload_text: str, key: PrivateKey, disclosures: Sequence[str] = ()) -> bytes:
-    """Sign an exact payload text; the result has passed the parser that every reader uses."""
-    typ = WITHHOLDING if disclosures or '"_sd"' in payload_text else PLAIN
-    alg = "EdDSA" if isinstance(key, Ed25519PrivateKey) else "ES256"
-    header = json.dumps({"alg": alg, "kid": thumbprint(jwk_of(key.public_key())), "typ": typ}, separators=(",", ":"))
-    unsigned = assemble(header, payload_text, bytes(64), disclosures)
-    signature = sign_bytes(unsigned.signing_input, key)
-    return assemble(header, payload_text, signature, disclosures).format()
-
-
-def disclosure(name: str, value_text: str) -> str:
-    """Make a disclosure with a fresh 128-bit salt from a member's exact JSON text; its digest belongs in `_sd`."""
-    text = f"[{json.dumps(b64u_encode(secrets.token_bytes(16)))},{json.dumps(name)},{value_text}]"
-    return b64u_encode(text.encode())

@@ -16,7 +16,7 @@ from producers.control import LabelCommitment, PartyRegistration
 from producers.keys import enrol, generate_key, write_key
 from producers.labels import ItemCodes, create_secret
 from producers.records import record, sign_record
-from verify.statement import PrivateKey
+from producers.sign import PrivateKey
 
 BATCH = 40  # statements of one request: small enough that the bar moves
 GRANTED = ("published", "duplicate")

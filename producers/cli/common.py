@@ -19,10 +19,10 @@ from producers.client import LogClient, LogError
 from producers.delivery import Delivery, deliver
 from producers.keys import needs_passphrase, read_key
 from producers.outbox import Outbox
+from producers.sign import PrivateKey, jwk_of
 from verify import gs1
 from verify.errors import VerificationError
 from verify.policy import Policy
-from verify.statement import PrivateKey, jwk_of
 
 GOOD, BAD, USAGE, NOT_SENT = 0, 1, 2, 3
 

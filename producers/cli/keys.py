@@ -21,10 +21,11 @@ from producers.cli.common import (
 )
 from producers.client import LogClient
 from producers.keys import Algorithm, enrol, generate_key, write_key
+from producers.sign import jwk_of
 from verify.checkpoint import Checkpoint
 from verify.note import parse_note
 from verify.policy import Policy
-from verify.statement import jwk_of, thumbprint
+from verify.statement import thumbprint
 
 
 def keygen(

@@ -23,8 +23,9 @@ from ledger.settings import Settings
 from producers.control import KeyRevocation, PartyRegistration
 from producers.keys import enrol
 from producers.records import Subject, record, sign_record
+from producers.sign import PrivateKey, disclosure, jwk_of, sign
 from tests.support.ledger import FARM, GTIN, ORIGIN, event_body, p256, payload
-from verify.statement import PrivateKey, disclosure, jwk_of, sign, thumbprint
+from verify.statement import thumbprint
 from verify.strict import b64u_encode
 
 BASE = "http://localhost:8000"

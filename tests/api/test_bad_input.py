@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from producers.sign import jwk_of, sign, sign_bytes
 from tests.api.conftest import Operator, problem_of
 from tests.support.ledger import FARM, GTIN, event_body, p256, payload, quantity
-from verify.statement import P256_ORDER, jwk_of, parse_statement, sign, sign_bytes, thumbprint
+from verify.statement import P256_ORDER, parse_statement, thumbprint
 
 Forge = Callable[[Operator], bytes]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from producers.sign import sign
 from tests.support.ledger import event_body, p256, payload, quantity
 from tests.support.service import Service, running_service
-from verify.statement import sign
 
 FARM = "https://served-farm.example/"
 LOT = f"{FARM}lots/1"

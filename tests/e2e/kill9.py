@@ -18,12 +18,12 @@ from pathlib import Path
 import httpx2
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from producers.sign import PrivateKey, sign
 from tests.support.service import Service
 from tests.support.workshop import event, payload
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
 from verify.note import parse_note
-from verify.statement import PrivateKey, sign
 from verify.tiles import read_entries
 
 FARM = "https://farm.example/kill9"

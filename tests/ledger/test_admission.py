@@ -10,9 +10,9 @@ from ledger.admission import admit_many
 from ledger.models import EntryRow, Pool
 from ledger.problems import REASONS, Refused
 from producers.control import Withdrawal
+from producers.sign import disclosure, sign
 from tests.support.ledger import FARM, GTIN, HUB, LOT, VALIDATOR, Rig, event_body, p256, payload
 from verify.entry import Entry
-from verify.statement import disclosure, sign
 from verify.strict import b64u_encode
 
 

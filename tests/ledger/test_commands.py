@@ -15,8 +15,9 @@ from ledger.running import database_of, sequencer_of
 from ledger.settings import Settings
 from producers.keys import KeyRefused, enrol
 from producers.private import NotPrivate
+from producers.sign import jwk_of
 from tests.support.ledger import FARM, GTIN, LOT, p256
-from verify.statement import jwk_of, thumbprint
+from verify.statement import thumbprint
 
 ORIGIN = "log.example/commands"
 

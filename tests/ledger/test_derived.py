@@ -9,10 +9,11 @@ from ledger.registry import SqlHistory
 from ledger.shown import Audience, statement_of
 from producers.control import LabelCommitment
 from producers.records import MasterData
+from producers.sign import jwk_of
 from tests.support.ledger import AGENCY, FARM, GTIN, HUB, LOT, ORIGIN, Rig, p256, quantity
 from verify.history import Record, RecordHistory
 from verify.policy import Registrar
-from verify.statement import jwk_of, thumbprint
+from verify.statement import thumbprint
 
 
 def test_sql_and_the_verifiers_history_answer_alike_at_every_index(full: Rig) -> None:

@@ -12,10 +12,11 @@ from ledger.problems import Fatal
 from ledger.receipts import receipt
 from ledger.sequencer import REFRESH, SLEW
 from producers.control import LabelCommitment
+from producers.sign import sign
 from tests.support.ledger import FARM, GTIN, HUB, LOT, Rig, event_body, p256, payload
 from verify.checkpoint import Checkpoint
 from verify.note import open_note, parse_note
-from verify.statement import P256_ORDER, parse_statement, sign
+from verify.statement import P256_ORDER, parse_statement
 from verify.strict import b64u_decode, b64u_encode
 
 

@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ledger.db import Database
 from ledger.publishing import NotPublished
 from ledger.witness import LocalWitness, Reply, Witness, WitnessFailed, collect, format_request, over_http, parse_request
+from producers.sign import Signer, sign_note
 from tests.support.ledger import FARM, Rig, p256
 from verify.checkpoint import Checkpoint
 from verify.cosignature import verify_cosignature
 from verify.merkle import leaf_hash, prove_consistency, root, roots_reader
-from verify.note import COSIGNER, LOG, Signer, lines_of, parse_note, sign_note
+from verify.note import COSIGNER, LOG, lines_of, parse_note
 
 LOG_KEY = Signer("example.com/kat", LOG, Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 WITNESS_KEY = Signer("witness.example/w1", COSIGNER, Ed25519PrivateKey.from_private_bytes(bytes(range(32, 64))))

@@ -33,12 +33,13 @@ from producers.records import (
     event_record,
     sign_record,
 )
+from producers.sign import jwk_of
 from tests.support.ledger import ORIGIN, Rig, p256
 from verify.entry import Entry
 from verify.gs1 import check_digit
 from verify.merkle import root, roots_reader
 from verify.policy import Policy
-from verify.statement import jwk_of, thumbprint
+from verify.statement import thumbprint
 from verify.tiles import WIDTH
 from verify.verifier import Verification, verify_bundle
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from producers.sign import Signer, cosign, sign_note
 from verify import merkle, subjects
 from verify.checkpoint import Checkpoint
-from verify.cosignature import cosign
 from verify.entry import Entry
 from verify.errors import VerificationError
-from verify.note import COSIGNER, LOG, Signer, sign_note
+from verify.note import COSIGNER, LOG
 from verify.proof import TlogProof
 from verify.statement import Statement, parse_statement
 from verify.tiles import WIDTH, format_entries, tile_path

@@ -7,7 +7,7 @@ from typing import Any
 from producers import records
 from producers.epcis.identity import mint_event_id
 from producers.keys import generate_key
-from verify.statement import PrivateKey
+from producers.sign import PrivateKey
 
 FARM = "https://id.gs1.org/417/9521234000013"
 LOT = "https://id.gs1.org/01/09521234000013/10/H7"

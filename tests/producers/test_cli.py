@@ -13,11 +13,12 @@ import pytest
 
 from producers.cli.app import main
 from producers.keys import read_key
+from producers.sign import jwk_of
 from tests.producers.fake_log import ORIGIN, FakeLog
 from tests.producers.farm import FARM, HARVEST, LOT, PLACE, csv_file, document, event_text, statement
 from verify.authority import possession_message
 from verify.entry import Entry
-from verify.statement import jwk_of, parse_statement, thumbprint, verify_bytes, verify_signature
+from verify.statement import parse_statement, thumbprint, verify_bytes, verify_signature
 from verify.strict import b64u_decode
 
 PALLET = "https://id.gs1.org/00/095212340000000013"

@@ -9,10 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from producers.keys import Algorithm, KeyRefused, enrol, generate_key, read_key, write_key
 from producers.private import NotPrivate, create_private, read_private
+from producers.sign import jwk_of
 from verify import strict
 from verify.authority import possession_message
 from verify.errors import BadSignature, Malformed
-from verify.statement import jwk_of, thumbprint, verify_bytes
+from verify.statement import thumbprint, verify_bytes
 
 PASSPHRASE = "three ripe tomatoes"
 FARM = "https://id.gs1.org/417/9521234000013"

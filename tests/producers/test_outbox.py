@@ -18,13 +18,14 @@ from producers.delivery import deliver
 from producers.keys import generate_key
 from producers.outbox import EventIdTaken, Outbox
 from producers.records import Withholding
+from producers.sign import jwk_of
 from producers.status import STUCK_MS, status
 from producers.store import OutboxRefused
 from tests.producers.fake_log import FakeLog
 from tests.producers.farm import FARM, KEY, event_text, statement, statements
 from verify.policy import Policy
 from verify.proof import TlogProof
-from verify.statement import jwk_of, parse_statement
+from verify.statement import parse_statement
 
 NOW = 1_790_000_100_000
 DAY = 86_400_000

@@ -12,12 +12,13 @@ from producers.control import LabelCommitment, PartyRegistration, RecallNotice, 
 from producers.epcis.kde import PRICE
 from producers.keys import enrol, generate_key
 from producers.records import Certificate, Finding, LabReport, MasterData, NotWithholdable, Record, Subject, Withholding
+from producers.sign import jwk_of
 from producers.split import PART_OF, NotSplittable, is_too_large, split_event
 from verify import strict, subjects
 from verify.authority import grant_of
 from verify.epcis import read_event
 from verify.errors import Malformed
-from verify.statement import KINDS, Statement, jwk_of, parse_statement, verify_signature
+from verify.statement import KINDS, Statement, parse_statement, verify_signature
 
 FARM = "https://id.gs1.org/417/9521234000013"
 PRODUCT = "https://id.gs1.org/01/09521234000013"

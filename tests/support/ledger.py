@@ -31,8 +31,9 @@ from producers.control import KeyRevocation, PartyRegistration
 from producers.epcis.validate import EventValidator
 from producers.keys import enrol
 from producers.records import Subject, record, sign_record
+from producers.sign import PrivateKey, disclosure, jwk_of, sign
 from verify.entry import Entry
-from verify.statement import CONTEXT, P256_ORDER, PrivateKey, disclosure, jwk_of, sign, thumbprint
+from verify.statement import CONTEXT, P256_ORDER, thumbprint
 from verify.strict import b64u_encode
 
 ORIGIN = "log.example/tests"

@@ -14,7 +14,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from verify import answer, authority, bundle, cosignature, gs1, merkle, note, statement, subjects
+from producers import sign
+from verify import answer, authority, bundle, gs1, merkle, note, statement, subjects
 from verify.checkpoint import Checkpoint
 from verify.edges import Tracer
 from verify.entry import Entry
@@ -98,20 +99,20 @@ class Workshop:
     origin: str = ORIGIN
     entries: list[bytes] = field(default_factory=list)
     carried: list[bundle.Carried] = field(default_factory=list)
-    keys: dict[str, statement.PrivateKey] = field(default_factory=dict)
+    keys: dict[str, sign.PrivateKey] = field(default_factory=dict)
     clock_ms: int = 0
     """How far the sequencer's clock is off."""
 
     def __post_init__(self) -> None:
-        self.log = note.Signer(self.origin, note.LOG, ed25519("log" + self.origin))
-        self.clock = note.Signer(self.origin + "/clock", note.COSIGNER, ed25519("clock"))
-        self.witness = note.Signer("witness.example/w1", note.COSIGNER, ed25519("witness"))
+        self.log = sign.Signer(self.origin, note.LOG, ed25519("log" + self.origin))
+        self.clock = sign.Signer(self.origin + "/clock", note.COSIGNER, ed25519("clock"))
+        self.witness = sign.Signer("witness.example/w1", note.COSIGNER, ed25519("witness"))
         self.keys[REGISTRAR] = p256("registrar")
         self.genesis()
 
     def genesis(self) -> None:
         """Entry 0."""
-        registrar = {"id": REGISTRAR, "jwk": statement.jwk_of(self.keys[REGISTRAR].public_key())}
+        registrar = {"id": REGISTRAR, "jwk": sign.jwk_of(self.keys[REGISTRAR].public_key())}
         subject = {
             "id": f"urn:originmark:log:{self.origin}",
             "log": self.origin,
@@ -128,13 +129,13 @@ class Workshop:
         issuer: str,
         subject: Mapping[str, Any],
         *,
-        key: statement.PrivateKey | None = None,
+        key: sign.PrivateKey | None = None,
         disclosures: Sequence[str] = (),
         **more: Any,
     ) -> statement.Statement:
         """A statement as `issuer`, with whatever key; not in the log yet."""
         text = payload(kind, issuer, subject, **more)
-        return statement.parse_statement(statement.sign(text, key or self.keys[issuer], disclosures))
+        return statement.parse_statement(sign.sign(text, key or self.keys[issuer], disclosures))
 
     def add(self, kind: str, issuer: str, subject: Mapping[str, Any], **more: Any) -> int:
         """Sign and sequence, without any judgement: a lying operator sequences anything."""
@@ -154,14 +155,14 @@ class Workshop:
         party: str,
         *roles: str,
         mint: Sequence[str] = (),
-        key: statement.PrivateKey | None = None,
+        key: sign.PrivateKey | None = None,
         registrar: str = REGISTRAR,
         name: Mapping[str, str] | None = None,
     ) -> int:
         """Register a party's key."""
         new = key or (p256 if party in (FARM, LEADER) else ed25519)(party)
         self.keys[party] = new
-        jwk = statement.jwk_of(new.public_key())
+        jwk = sign.jwk_of(new.public_key())
         message = authority.possession_message(self.origin, party, statement.thumbprint(jwk))
         subject = {
             "id": party,
@@ -170,7 +171,7 @@ class Workshop:
             "roles": list(roles),
             "jwk": jwk,
             "mint": list(mint),
-            "possession": statement.b64u_encode(statement.sign_bytes(message, new)),
+            "possession": statement.b64u_encode(sign.sign_bytes(message, new)),
         }
         return self.add("PartyRegistration", registrar, subject)
 
@@ -186,8 +187,8 @@ class Workshop:
         """The published checkpoint, cosigned by the clock and, unless told otherwise, by the witness."""
         size = len(self.entries) if size is None else size
         text = Checkpoint(self.origin, size, self.root(size)).format()
-        lines = self.log.sign(text) + cosignature.cosign(text, self.clock, time_s)
-        return text + "\n" + lines + (cosignature.cosign(text, self.witness, time_s + 1) if witnessed else "")
+        lines = self.log.sign(text) + sign.cosign(text, self.clock, time_s)
+        return text + "\n" + lines + (sign.cosign(text, self.witness, time_s + 1) if witnessed else "")
 
     def reader(self) -> merkle.Reader:
         """Subtree hashes over all entries."""
@@ -203,7 +204,7 @@ class Workshop:
 
     def policy(self, *extra: str, quorum: str = "w1", max_age: int = 86_400) -> str:
         """What a careful reader trusts."""
-        thumb = statement.thumbprint(statement.jwk_of(self.keys[REGISTRAR].public_key()))
+        thumb = statement.thumbprint(sign.jwk_of(self.keys[REGISTRAR].public_key()))
         lines = [
             f"log {self.log.vkey.format()}",
             f"clock {self.clock.vkey.format()}",
@@ -241,7 +242,7 @@ class Workshop:
         return bundle.Bundle(
             label,
             checkpoint or self.checkpoint(),
-            note.sign_note(told.format(), [self.log]),
+            sign.sign_note(told.format(), [self.log]),
             tuple(shown),
             tuple(proof),
             tuple(anchors),

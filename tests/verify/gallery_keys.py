@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from producers.sign import jwk_of
 from tests.support.workshop import (
     FARM,
     HARVEST,
@@ -16,7 +17,7 @@ from tests.support.workshop import (
     season,
 )
 from tests.verify.gallery import Case, failing, grey, passing, plot
-from verify.statement import jwk_of, thumbprint
+from verify.statement import thumbprint
 
 MINT = ["https://id.gs1.org/01/0952000100"]
 OTHER = "https://registrar.example/two"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
+from producers import sign
 from tests.support.workshop import FARM, HARVEST, ORIGIN, REGISTRAR, START_S, WAREHOUSE, Codes, Workshop, ed25519, event, quantity
 from tests.verify.gallery import Case, edited, failing, grey, passing, plot, repayload
 from verify import note
@@ -79,10 +80,10 @@ def _bytes() -> Iterator[Case]:
 def _checkpoints() -> Iterator[Case]:
     shop = plot()
     good, size = shop.pack(HARVEST), len(shop.entries)
-    stranger = note.Signer("stranger.example/w", note.COSIGNER, ed25519("stranger"))
+    stranger = sign.Signer("stranger.example/w", note.COSIGNER, ed25519("stranger"))
     told = shop.checkpoint()
     text = told.split("\n\n")[0] + "\n"
-    other = note.Signer("log.example/other", note.LOG, ed25519("other log"))
+    other = sign.Signer("log.example/other", note.LOG, ed25519("other log"))
     for name, about, checkpoint, code in (
         (
             "size-full-width",
@@ -97,11 +98,11 @@ def _checkpoints() -> Iterator[Case]:
             told + stranger.line(bytes(72)),
             "unknown-line",
         ),
-        ("another-log", "signed by a log that the policy does not name", note.sign_note(text, [other]), "no-known-signature"),
+        ("another-log", "signed by a log that the policy does not name", sign.sign_note(text, [other]), "no-known-signature"),
         (
             "for-another-origin",
             "a log of the policy signed in another log's name",
-            note.sign_note(text.replace(ORIGIN, "log.example/twin"), [shop.log]),
+            sign.sign_note(text.replace(ORIGIN, "log.example/twin"), [shop.log]),
             "wrong-origin",
         ),
     ):
@@ -115,7 +116,7 @@ def _checkpoints() -> Iterator[Case]:
         {3: "unchecked operator-only"},
         answers={"record": "unchecked", "item": "none", "recall": "stated"},
     )
-    second = note.Signer("witness.example/w2", note.COSIGNER, ed25519("second witness"))
+    second = sign.Signer("witness.example/w2", note.COSIGNER, ed25519("second witness"))
     lines = [
         line.replace("quorum w1", f"witness w2 {second.vkey.format()}\ngroup both all w1 w2\nquorum both")
         for line in shop.policy().split("\n")

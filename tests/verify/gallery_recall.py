@@ -5,6 +5,8 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from producers import sign
+from producers.sign import jwk_of
 from tests.support.workshop import (
     AUTHORITY,
     FARM,
@@ -22,7 +24,7 @@ from tests.support.workshop import (
 from tests.verify.gallery import Case, edited, failing, passing, plot
 from verify import note
 from verify.answer import Matches
-from verify.statement import jwk_of, thumbprint
+from verify.statement import thumbprint
 
 NONE = {15: "stated none-reported"}
 RECALLED = {15: "failed recalled"}
@@ -185,7 +187,7 @@ def _answers() -> Iterator[Case]:
         ),
     ):
         yield failing(f"answer-{name}", about, shop, _answered(shop, answer.format(), shop.log), 14, code)
-    other = note.Signer("log.example/other", note.LOG, ed25519("other log"))
+    other = sign.Signer("log.example/other", note.LOG, ed25519("other log"))
     yield failing(
         "answer-unknown-line",
         "a second signature line that nothing binds",
@@ -207,5 +209,5 @@ def _answers() -> Iterator[Case]:
     )
 
 
-def _answered(shop: Workshop, text: str, *signers: note.Signer) -> str:
-    return edited(shop.pack(PACKED), lambda body: body.update(answer=note.sign_note(text, signers)))
+def _answered(shop: Workshop, text: str, *signers: sign.Signer) -> str:
+    return edited(shop.pack(PACKED), lambda body: body.update(answer=sign.sign_note(text, signers)))

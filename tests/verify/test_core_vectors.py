@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from producers import sign
 from tests.support.trees import reader_of
 from tests.verify import make_core_vectors
 from verify import merkle, note, policy, statement, strict
@@ -216,10 +217,10 @@ class TestTesseraLog:
              "fourten", "fivten")  # fmt: skip
 
     def checkpoint(self, size: int) -> str:
-        signer = note.Signer(self.NAME, 1, Ed25519PrivateKey.from_private_bytes(strict.b64_decode(self.SECRET)[1:]))
+        signer = sign.Signer(self.NAME, 1, Ed25519PrivateKey.from_private_bytes(strict.b64_decode(self.SECRET)[1:]))
         leaves = [merkle.leaf_hash(word.encode()).hex() for word in self.WORDS[:size]]
         root = bytes.fromhex(_root({"leaves": leaves})["root"])
-        return note.sign_note(Checkpoint(self.NAME, size, root).format(), [signer])
+        return sign.sign_note(Checkpoint(self.NAME, size, root).format(), [signer])
 
     @pytest.mark.parametrize("size", [0, 1, 8, 15])
     def test_four_checkpoints_are_the_ones_in_the_vectors(self, size: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from producers.sign import jwk_of, sign_bytes
 from tests.support.workshop import FARM, LEADER, PACKED, REGISTRAR, WAREHOUSE, Codes, Workshop, compact, quantity, season, to
 from tests.verify.gallery import ITEM, NOW, edited
 from tests.verify.test_gallery import run
@@ -24,7 +25,7 @@ from verify.bundle import ItemProof
 from verify.entry import Entry
 from verify.errors import VerificationError
 from verify.merkle import leaf_hash
-from verify.statement import jwk_of, parse_statement, sign_bytes, thumbprint
+from verify.statement import parse_statement, thumbprint
 from verify.strict import b64u_decode, b64u_encode
 
 ROOT = Path(__file__).parents[2]

@@ -18,12 +18,12 @@ from proofbundle import checkpoint as others
 from proofbundle import merkle as others_merkle
 from proofbundle import tlogproof
 
+from producers.sign import Signer, cosign, sign_note
 from tests.support.node import node_folder
 from tests.support.trees import reader_of
 from verify import merkle
 from verify.checkpoint import Checkpoint
-from verify.cosignature import cosign
-from verify.note import COSIGNER, LOG, Signer, sign_note
+from verify.note import COSIGNER, LOG
 from verify.proof import TlogProof
 
 JS = Path(__file__).resolve().parents[1] / "js"
