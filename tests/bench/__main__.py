@@ -1,0 +1,74 @@
+"""
+`make bench`, or `python -m tests.bench [NAME ...]`: every benchmark, or those whose names begin so.
+
+    ingest.bulk.{es256,eddsa}.{sqlite,postgresql}    statements posted as lines, beside bare verification
+
+Figures go to standard output, a line each (figures.py); docs/benchmarks.md says what they mean.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from producers.keys import Algorithm
+from tests.bench import ingest_bulk
+from tests.bench.figures import Report
+from tests.bench.stage import POSTGRESQL, SQLITE, overrides
+
+ALGORITHMS: Mapping[str, Algorithm] = {"es256": "ES256", "eddsa": "EdDSA"}
+Benchmark = Callable[[argparse.Namespace, Report], None]
+
+
+def benchmarks() -> dict[str, Benchmark]:
+    """Every benchmark by name, in the order of a whole run."""
+    found: dict[str, Benchmark] = {}
+    for short, algorithm in ALGORITHMS.items():
+        for kind in (SQLITE, POSTGRESQL):
+            name = f"ingest.bulk.{short}.{kind}"
+            found[name] = partial(_bulk, name, algorithm, kind)
+    return found
+
+
+def _bulk(name: str, algorithm: Algorithm, kind: str, asked: argparse.Namespace, report: Report) -> None:
+    wanted = ingest_bulk.Bulk(
+        asked.seconds or 8, asked.size, asked.lines, asked.connections, overrides(asked.set), asked.profile, not asked.no_audit
+    )  # fmt: skip
+    ingest_bulk.run(name, algorithm, kind, wanted, report)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure; `--list` names the benchmarks.")
+    made.add_argument("names", nargs="*", help="benchmarks, or how their names begin; default: all")
+    made.add_argument("--list", action="store_true", help="print the names and end")
+    made.add_argument("--json", type=Path, help="write the figures here as well")
+    made.add_argument("--seconds", type=float, default=0, help="length of a measurement; default: each benchmark's own")
+    made.add_argument("--size", type=int, default=0, help="statements or entries; default: each benchmark's own")
+    made.add_argument("--lines", type=int, default=1_000, help="bulk: statements a request")
+    made.add_argument("--connections", type=int, default=4, help="bulk: connections")
+    made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service; repeatable")
+    made.add_argument("--profile", type=Path, help="bulk: sample the service with py-spy, collapsed stacks to this file")
+    made.add_argument("--no-audit", action="store_true", help="bulk: skip the audit at the end")
+    return made
+
+
+def main() -> int:
+    """Run what was asked for."""
+    asked = parser().parse_args()
+    known = benchmarks()
+    chosen = [name for name in known if not asked.names or any(f"{name}.".startswith(f"{one}.") for one in asked.names)]
+    if asked.list or not chosen:
+        print("\n".join(known))
+        return 0 if asked.list else 2
+    report = Report()
+    for name in chosen:
+        known[name](asked, report)
+    if asked.json:
+        report.write(asked.json, chosen)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
