@@ -2,6 +2,7 @@
 `make bench`, or `python -m tests.bench [NAME ...]`: every benchmark, or those whose names begin so.
 
     ingest.bulk.{es256,eddsa}.{sqlite,postgresql}    statements posted as lines, beside bare verification
+    ingest.single.{sqlite,postgresql}                statements posted alone, beside an endpoint that only verifies
 
 Figures go to standard output, a line each (figures.py); docs/benchmarks.md says what they mean.
 """
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from producers.keys import Algorithm
-from tests.bench import ingest_bulk
+from tests.bench import ingest_bulk, ingest_single
 from tests.bench.figures import Report
 from tests.bench.stage import POSTGRESQL, SQLITE, overrides
 
@@ -28,6 +29,8 @@ def benchmarks() -> dict[str, Benchmark]:
         for kind in (SQLITE, POSTGRESQL):
             name = f"ingest.bulk.{short}.{kind}"
             found[name] = partial(_bulk, name, algorithm, kind)
+    for kind in (SQLITE, POSTGRESQL):
+        found[f"ingest.single.{kind}"] = partial(_single, f"ingest.single.{kind}", kind)
     return found
 
 
@@ -36,6 +39,11 @@ def _bulk(name: str, algorithm: Algorithm, kind: str, asked: argparse.Namespace,
         asked.seconds or 8, asked.size, asked.lines, asked.connections, overrides(asked.set), asked.profile, not asked.no_audit
     )  # fmt: skip
     ingest_bulk.run(name, algorithm, kind, wanted, report)
+
+
+def _single(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
+    wanted = ingest_single.Single(asked.seconds or 8, asked.size, asked.clients, overrides(asked.set))
+    ingest_single.run(name, kind, wanted, report)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--size", type=int, default=0, help="statements or entries; default: each benchmark's own")
     made.add_argument("--lines", type=int, default=1_000, help="bulk: statements a request")
     made.add_argument("--connections", type=int, default=4, help="bulk: connections")
+    made.add_argument("--clients", type=int, default=64, help="single: clients at once")
     made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service; repeatable")
     made.add_argument("--profile", type=Path, help="bulk: sample the service with py-spy, collapsed stacks to this file")
     made.add_argument("--no-audit", action="store_true", help="bulk: skip the audit at the end")
