@@ -8,22 +8,19 @@ web3, the server and the pages are imported by the command that needs them: `ori
 """
 
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
 from ledger.cli import ledger_app
 from ledger.commands.common import fail, office
-from ledger.db import Busy, sequencer_lock
+from ledger.db import Busy, Database, sequencer_lock
 from ledger.running import database_of
 from ledger.settings import Settings
-
-DRAIN_S = 30  # seconds that a request may still take when the server is told to stop: it may be waiting for its receipt
+from ledger.soundness import Unsound, check_sound
 
 
 def originmark_app() -> typer.Typer:
@@ -39,21 +36,16 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
 ) -> None:
     """Serve the log until interrupted; requests that wait for their receipt are finished first."""
-    import uvicorn
-
     from api.app import create_app
+    from api.logs import write_journal
+    from api.server import serve_app
 
     settings = Settings()
-    with office(), _alone(settings):
-        pass  # the same is asked again when the server starts; here the answer is a sentence and no traceback
-    _log_as_json()
-    config = uvicorn.Config(
-        create_app(settings), host=host, port=port, log_config=None, access_log=False, server_header=False,
-        timeout_graceful_shutdown=DRAIN_S,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    server.run()
-    if not server.started:
+    with office() as desk, _alone(settings):
+        # The same is asked again when the server starts; here the answer is a sentence and no traceback.
+        _insist_on_a_sound_database(desk.database)
+    write_journal(settings.log_format)
+    if not serve_app(create_app(settings), settings, host=host, port=port):
         raise typer.Exit(1)
 
 
@@ -67,8 +59,9 @@ def demo(
 
     from api.demo.run import run_demo
     from api.demo.stage import NotOurs
+    from api.logs import write_journal
 
-    _only_warnings()
+    write_journal("text", level=logging.WARNING)
     console = Console()
     try:
         code = run_demo(data, host, port, console)
@@ -94,23 +87,12 @@ def _alone(settings: Settings) -> Iterator[None]:
         database.close()
 
 
-def _log_as_json() -> None:
-    """One JSON object a line, to standard error; uvicorn's own lines too."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )  # fmt: skip
-
-
-def _only_warnings() -> None:
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+def _insist_on_a_sound_database(database: Database) -> None:
+    """End the command in a sentence where the database is damaged, unreachable, or not of this version."""
+    try:
+        check_sound(database)
+    except Unsound as error:
+        fail(str(error))
 
 
 if __name__ == "__main__":

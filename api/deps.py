@@ -11,10 +11,10 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from limits.strategies import FixedWindowRateLimiter
-from prometheus_client import CollectorRegistry, Histogram
 from sqlalchemy.orm import Session
 
 from api.language import Catalog, pick_language
+from api.metrics import Metrics
 from api.views import Views
 from api.watcher import Watcher
 from ledger.admission import Recent
@@ -44,9 +44,8 @@ class Service:
     """Signs answer notes here, and checkpoints in the sequencer."""
     clock_key: VerifierKey
     limiter: FixedWindowRateLimiter
-    registry: CollectorRegistry
-    seconds: Histogram
-    """Duration of requests by method, route and status."""
+    metrics: Metrics
+    """What this process counts; it also watches the sequencer."""
     is_demo: bool
 
     @property

@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import structlog
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
 
 from api.deps import Service
-from api.ops import register
+from api.metrics import Metrics
 from api.views import Views
 from api.watcher import Watcher, first_open
 from ledger.anchoring import TICK, anchor_worker
@@ -77,16 +77,12 @@ async def running(settings: Settings, local: Local) -> AsyncIterator[Service]:
 
 
 def _service(settings: Settings, local: Local, database: Database, keys: Keys, sequencer: Sequencer) -> Service:
-    registry = CollectorRegistry()
-    seconds = Histogram("originmark_http_seconds", "Requests by route", ("method", "route", "status"), registry=registry)
-    service = Service(
+    return Service(
         settings=settings, database=database, store=store_of(settings), validator=EventValidator.build(),
         recent=sequencer.recent, tallies=Tallies(), watcher=Watcher(partial(first_open, database.reading)),
         views=Views.load(origin=settings.origin, banner=local.is_demo), log_signer=keys.log, clock_key=keys.clock.vkey,
-        registry=registry, seconds=seconds, limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,
+        metrics=Metrics(CollectorRegistry()), limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,
     )  # fmt: skip
-    register(registry, service)
-    return service
 
 
 @contextmanager
