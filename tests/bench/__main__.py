@@ -3,6 +3,9 @@
 
     ingest.bulk.{es256,eddsa}.{sqlite,postgresql}    statements posted as lines, beside bare verification
     ingest.single.{sqlite,postgresql}                statements posted alone, beside an endpoint that only verifies
+    growth.{sqlite,postgresql}                       appending and proving at 10⁴ … entries; --size 10000000 for all
+    peer                                             pymerkle on the same entries, and what others publish
+    verify                                           a reader's side: one statement, one bundle
 
 Figures go to standard output, a line each (figures.py); docs/benchmarks.md says what they mean.
 """
@@ -14,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from producers.keys import Algorithm
-from tests.bench import ingest_bulk, ingest_single
+from tests.bench import growth, ingest_bulk, ingest_single, peer, verifying
 from tests.bench.figures import Report
 from tests.bench.stage import POSTGRESQL, SQLITE, overrides
 
@@ -31,6 +34,10 @@ def benchmarks() -> dict[str, Benchmark]:
             found[name] = partial(_bulk, name, algorithm, kind)
     for kind in (SQLITE, POSTGRESQL):
         found[f"ingest.single.{kind}"] = partial(_single, f"ingest.single.{kind}", kind)
+    for kind in (SQLITE, POSTGRESQL):
+        found[f"growth.{kind}"] = partial(_growth, f"growth.{kind}", kind)
+    found["peer"] = lambda asked, report: peer.run("peer", asked.size or 100_000, report)
+    found["verify"] = lambda asked, report: verifying.run("verify", ALGORITHMS, asked.seconds or 2, report)
     return found
 
 
@@ -44,6 +51,10 @@ def _bulk(name: str, algorithm: Algorithm, kind: str, asked: argparse.Namespace,
 def _single(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
     wanted = ingest_single.Single(asked.seconds or 8, asked.size, asked.clients, overrides(asked.set))
     ingest_single.run(name, kind, wanted, report)
+
+
+def _growth(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
+    growth.run(name, kind, asked.size or (1_000_000 if kind == SQLITE else 100_000), report)
 
 
 def parser() -> argparse.ArgumentParser:
