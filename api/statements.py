@@ -31,6 +31,7 @@ from api.problems import HttpProblem, problem_body, problem_response
 from ledger.admission import Admitted, Known, admit_many
 from ledger.problems import Refused
 from ledger.receipts import Unknown, receipt
+from producers.sign import format_proof, format_statement, public_disclosures
 from verify.strict import MAX_BYTES
 
 ONE = ("application/vc+jwt", "application/vc+sd-jwt")
@@ -123,7 +124,7 @@ def _results(service: Service, admitted: Sequence[Admitted | Known | Refused], w
     with service.database.reading() as session:
         found = outcomes(session, admitted)
         if with_proof and found[0].index is not None and found[0].digest is not None:
-            found[0].proof = receipt(session, service.store, found[0].digest).proof.format()
+            found[0].proof = format_proof(receipt(session, service.store, found[0].digest).proof)
         return found
 
 
@@ -164,7 +165,7 @@ def read(digest: str, request: Request, service: Serving, session: Reading) -> R
         raise HttpProblem("erased", text, index=found.index, erased_by=found.erased_by)
     if found.statement is None or "application/json" in request.headers.get("accept", ""):
         return JSONResponse(found.as_json(), 200 if found.statement else 202, {"cache-control": "no-store"} | PUBLIC)
-    body = found.statement.format(found.statement.public_disclosures())
+    body = format_statement(found.statement, public_disclosures(found.statement))
     media = ONE[0] if found.statement.header["typ"] == "vc+jwt" else ONE[1]
     return Response(body, 200, {"cache-control": "no-cache"} | PUBLIC, media)
 
@@ -176,7 +177,7 @@ def proof(digest: str, service: Serving, session: Reading) -> Response:
         found = receipt(session, service.store, _digest(digest))
     except Unknown as error:
         raise HttpProblem("unknown-statement", str(error)) from None
-    return PlainTextResponse(found.proof.format(), headers={"cache-control": "no-cache"} | PUBLIC)
+    return PlainTextResponse(format_proof(found.proof), headers={"cache-control": "no-cache"} | PUBLIC)
 
 
 def _digest(text: str) -> bytes:

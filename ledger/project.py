@@ -34,6 +34,7 @@ from ledger.models import (
     SubjectKey,
     WithdrawalRow,
 )
+from producers.sign import public_disclosures
 from verify import gs1
 from verify.authority import grant_of
 from verify.epcis import Event
@@ -129,7 +130,7 @@ def _objects(index: int, event: Event) -> list[dict[str, Any]]:
 
 def _parties(record: Record, event: Event) -> Iterator[dict[str, Any]]:
     statement = record.statement
-    public = {*statement.subject, *(shown.name for shown in statement.public_disclosures())}
+    public = {*statement.subject, *(shown.name for shown in public_disclosures(statement))}
     for direction, pairs in (("source", event.sources), ("destination", event.destinations)):
         withheld = statement.kind == "TraceabilityEvent" and f"{direction}List" not in public
         for kind, uri in pairs:

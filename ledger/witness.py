@@ -21,7 +21,7 @@ from pathlib import Path
 
 import httpx2
 
-from producers.sign import Signer, cosign
+from producers.sign import Signer, cosign, format_line
 from verify.checkpoint import Checkpoint
 from verify.cosignature import verify_cosignature
 from verify.errors import VerificationError
@@ -95,7 +95,7 @@ class Witness:
             verify_cosignature(text, line, self.key)
         except (VerificationError, ValueError):
             raise WitnessFailed(self.key.name, "its signature does not verify") from None
-        return line.format()
+        return format_line(line)
 
 
 def over_http(url: str, timeout_s: float) -> Submit:

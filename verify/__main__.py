@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.error import URLError
 
-from .anchor import read_head
 from .answer import Answer, convict
 from .bundle import MAX_BYTES, parse_bundle
 from .errors import Omitted, VerificationError
+from .fetch import fetch, read_entries, read_head
 from .note import parse_note
 from .policy import Policy
-from .run import STATED, UNCHECKED, Step, Verification
-from .tiles import fetch, read_entries
-from .verifier import verify_bundle
+from .verifier import STATED, UNCHECKED, Step, Verification, verify_bundle
 
 END_OF_TIME = 2**37  # seconds since 1970, the year 6325: a clock's own number may be anything
 MARKS = {"verified": "✓", "failed": "✗", "unchecked": "?", "stated": "·", "none": "–"}
