@@ -135,7 +135,7 @@ class TestWithholding:
 
     def test_only_what_is_marked_public_is_shown_to_everybody(self) -> None:
         statement = signed(records.event_record(EVENT, issuer=FARM, withhold=self.PARTLY))
-        assert [shown.name for shown in statement.public_disclosures()] == ["destinationList"]
+        assert [shown.name for shown in public_disclosures(statement)] == ["destinationList"]
         shopper = parse_statement(format_statement(statement, public_disclosures(statement)))
         assert (shopper.digest, shopper.withheld) == (statement.digest, 1)
         assert subjects.keys(shopper) == subjects.keys(statement)
