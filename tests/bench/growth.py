@@ -31,6 +31,8 @@ class At:
     size: int
     rate: float
     """Entries per second, published."""
+    cpu_us: float
+    """Microseconds of all cores together an entry took: steadier than the rate on a machine that others use."""
     proof_ms: Sequence[float]
     """Sorted."""
     restart_s: float
@@ -72,14 +74,15 @@ def run(name: str, kind: str, largest: int, report: Report) -> None:
 def measure(log: SyntheticLog, size: int) -> At:
     """Measure a log where it is."""
     batches = batches_at(size)
-    begun = time.perf_counter()
+    count = BATCH * len(batches)
+    begun, cpu = time.perf_counter(), time.process_time()
     for batch in batches:
         log.append(batch)
-    rate = BATCH * len(batches) / (time.perf_counter() - begun)
+    rate, cpu_us = count / (time.perf_counter() - begun), (time.process_time() - cpu) / count * 1e6
     times = sorted(_proof_ms(log) for _ in range(PROOFS))
     begun = time.perf_counter()
     log.restart()
-    return At(size, rate, times, time.perf_counter() - begun, own_rss_mib())
+    return At(size, rate, cpu_us, times, time.perf_counter() - begun, own_rss_mib())
 
 
 def _proof_ms(log: SyntheticLog) -> float:
@@ -93,6 +96,7 @@ def tell(name: str, found: At, base: At, report: Report) -> None:
     """Report what was found at one size, beside the first."""
     first = f"at {base.size}"
     report.add(f"{name}.append", found.rate, "entries/s", to=base.rate, against=first)
+    report.add(f"{name}.append.cpu", found.cpu_us, "µs an entry", to=base.cpu_us, against=first)
     report.add(f"{name}.proof.p50", found.proof(0.5), "ms", to=base.proof(0.5), against=first)
     report.add(f"{name}.proof.p99", found.proof(0.99), "ms", to=base.proof(0.99), against=first)
     if base.restart_s:

@@ -41,8 +41,7 @@ def run(name: str, kind: str, wanted: Bulk, report: Report) -> None:
                 while (sent := sum(one.statements for one in loads)) < size:
                     loads.append(_post(service, file, sent, min(CHUNK, size - sent), wanted))
                 report.note(f"{name}: {size} are logged")
-                loads.append(_post(service, file, size, window, wanted))
-                found = _measured(service, loads[-1], size)
+                found = _measured(service, file, size, window, wanted, loads)
                 base = base or found
                 tell(f"{name}.{size}", found, base, report)
             report.note(check_answers(service, loads, file, before=1 + len(who)))
@@ -53,12 +52,16 @@ def _post(service: Service, file: Path, first: int, count: int, wanted: Bulk) ->
     return post(service.port, file, out, first=first, count=count, lines=wanted.lines, connections=wanted.connections)
 
 
-def _measured(service: Service, load: Load, size: int) -> At:
+def _measured(service: Service, file: Path, size: int, window: int, wanted: Bulk, loads: list[Load]) -> At:
     assert service.process is not None
+    before = Usage.of(service.process.pid)
+    load = _post(service, file, size, window, wanted)
+    after = Usage.of(service.process.pid)
+    loads.append(load)
     digests = [row["digest"] for _, row in load.rows()]
     with httpx2.Client(base_url=service.url) as client:
         times = sorted(_proof_ms(client, digest) for digest in random.choices(digests, k=PROOFS))
-    return At(size, load.rate, times, 0.0, Usage.of(service.process.pid).rss_mib)
+    return At(size, load.rate, (after.cpu_s - before.cpu_s) / window * 1e6, times, 0.0, after.rss_mib)
 
 
 def _proof_ms(client: httpx2.Client, digest: str) -> float:
