@@ -78,12 +78,12 @@ def page(
     lang: Annotated[Literal["en", "zh"], typer.Option(help="Its language.")] = "en",
 ) -> None:
     """Write the page that checks a reader's own bundle, one file that anyone can host. 写出可由任何人托管的验证页"""
-    from api.inline import csp_hash, scripts
+    from api.inline import csp_hash, inlined
     from api.scanpage import standalone_page, words
 
     out.write_text(standalone_page(lang, words(lang)), "utf-8")
-    run = scripts(pasting=True)
-    print(csp_hash(run.proof), csp_hash(run.rest))
+    put = inlined(pasting=True)
+    print(csp_hash(put.proof), csp_hash(put.rest))
 
 
 @contextmanager

@@ -32,23 +32,24 @@ _DECLARED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Scripts:
-    """The texts of the two inline scripts, in their order."""
+class Inlined:
+    """The texts that stand in a page: its style sheet, and the two scripts in their order."""
 
+    style: str
     proof: str
     rest: str
 
     def csp(self, rpc: Sequence[str] = ()) -> str:
-        """The policy of a page that runs these two and may talk to itself and to these RPC addresses."""
+        """The policy of a page that holds these and may talk to itself and to these RPC addresses."""
         connect = " ".join(["'self'", *sorted({url for url in rpc if url.startswith("http")})])
         return (
-            f"default-src 'none'; script-src {csp_hash(self.proof)} {csp_hash(self.rest)}; style-src {csp_hash(style())}; "
+            f"default-src 'none'; script-src {csp_hash(self.proof)} {csp_hash(self.rest)}; style-src {csp_hash(self.style)}; "
             f"connect-src {connect}; img-src data:; base-uri 'none'; form-action 'self'"
         )
 
 
 @lru_cache(maxsize=2)
-def scripts(*, pasting: bool = False) -> Scripts:
+def inlined(*, pasting: bool = False) -> Inlined:
     """The whole verifier; `pasting` adds the form for a reader's own bundle."""
     proof, rest = _joined(PROOF), _joined((*REST, PASTING) if pasting else REST)
     # The first script brings only what it names itself; the others' declarations come just before the modules that name them.
@@ -56,13 +57,9 @@ def scripts(*, pasting: bool = False) -> Scripts:
         proof, rest = proof.replace(moved, "", 1), moved + rest
     while (unused := _unnamed(rest, proof + rest)) is not None:
         rest = rest.replace(unused, "", 1)
-    return Scripts(*('"use strict";\n' + re.sub(r"^(export | +|\n)", "", text, flags=re.M) for text in (proof, rest)))
-
-
-@lru_cache(maxsize=1)
-def style() -> str:
-    """The page's one style sheet."""
-    return (WEB / "page.css").read_text("utf-8").strip()
+    sheet = "".join((WEB / f"{name}.css").read_text("utf-8") for name in ("page", *([PASTING] if pasting else [])))
+    bare = [re.sub(r"^(export | +|\n)", "", text, flags=re.M) for text in (proof, rest)]
+    return Inlined(sheet.strip(), *('"use strict";\n' + text for text in bare))
 
 
 def csp_hash(text: str) -> str:

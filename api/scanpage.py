@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import cast
 
-from api.inline import WEB, scripts, style
+from api.inline import WEB, inlined
 
 QUESTIONS = ("record", "item", "recall")
 FACTS = ("farm", "dates")
@@ -49,7 +49,7 @@ def scan_page(
         f'<p>{escape(messages["trust"])}</p><p><a href="?format=bundle">{escape(messages["bundle-link"])}</a> '
         '<a href="/log/policy">policy</a></p></footer>'
     )
-    return _page(lang, messages, f"{summary['product']} · 源印", (first, rest)), scripts().csp(rpc)
+    return _page(lang, messages, f"{summary['product']} · 源印", (first, rest)), inlined().csp(rpc)
 
 
 def standalone_page(lang: str, messages: Mapping[str, str]) -> str:
@@ -63,7 +63,7 @@ def standalone_page(lang: str, messages: Mapping[str, str]) -> str:
         for name in ("label", "rpc")
     )
     form = f'<form id="given">{fields}<p><button>{escape(messages["paste-check"])}</button></p></form>'
-    csp = scripts(pasting=True).csp(["https:", "http:"])
+    csp = inlined(pasting=True).csp(["https:", "http:"])
     meta = f'<meta http-equiv="Content-Security-Policy" content="{escape(csp)}">'
     title = messages["paste-title"]
     body = f"<main>{_notice(messages)}<h1>{escape(title)}</h1>{form}{_answers(messages, '–')}{_how(messages)}</main>"
@@ -80,12 +80,12 @@ def _page(lang: str, messages: Mapping[str, str], title: str, parts: tuple[str, 
     """Put a page together from what the proof needs and what follows; `meta` is the policy of a page without headers."""
     spoken = {name: text for name, text in messages.items() if not _DRAWN.fullmatch(name)}
     first, rest = parts
-    run = scripts(pasting=bool(meta))
+    put = inlined(pasting=bool(meta))
     return (
         f'<!doctype html><html lang="{"zh-CN" if lang == "zh" else "en"}"><head><meta charset="utf-8">{meta}'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{escape(title)}</title>'
-        f'<link rel="icon" href="data:,"><style>{style()}</style></head><body>{first}<script>{run.proof}</script>'
-        f'{rest}{_data("words", _json(spoken))}<script>{run.rest}</script></body></html>'
+        f'<link rel="icon" href="data:,"><style>{put.style}</style></head><body>{first}<script>{put.proof}</script>'
+        f'{rest}{_data("words", _json(spoken))}<script>{put.rest}</script></body></html>'
     )
 
 

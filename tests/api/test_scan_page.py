@@ -40,12 +40,12 @@ def test_the_policy_allows_the_two_scripts_that_are_in_the_page() -> None:
 
 def test_the_scripts_are_the_same_on_every_page() -> None:
     found = {tuple(SCRIPT.findall(page(lang)[0])) for lang in ("en", "zh")}
-    assert found == {(inline.scripts().proof, inline.scripts().rest)}
+    assert found == {(inline.inlined().proof, inline.inlined().rest)}
 
 
 def test_all_that_the_proof_needs_stands_before_the_rest_of_the_page() -> None:
     html, _ = page()
-    before = html[: html.index(inline.scripts().proof)]
+    before = html[: html.index(inline.inlined().proof)]
     assert all(f'id="{name}"' in before for name in ("answer-record", "config", "policy", "bundle"))
     assert 'class="journey"' not in before
 
@@ -61,7 +61,7 @@ def test_data_cannot_end_its_element() -> None:
 @pytest.mark.node
 @pytest.mark.parametrize("pasting", [False, True], ids=["scan", "file"])
 def test_the_two_scripts_share_one_set_of_names(pasting: bool, tmp_path: Path) -> None:
-    run = inline.scripts(pasting=pasting)
+    run = inline.inlined(pasting=pasting)
     for name, text in {"proof": run.proof, "rest": run.rest, "both": run.proof + run.rest}.items():
         file = tmp_path / f"{name}.cjs"
         file.write_text(text)
@@ -71,7 +71,7 @@ def test_the_two_scripts_share_one_set_of_names(pasting: bool, tmp_path: Path) -
 
 
 def test_only_whole_declarations_are_left_out_of_what_an_auditor_reads() -> None:
-    run = inline.scripts()
+    run = inline.inlined()
     kept = {*run.proof.splitlines(), *run.rest.splitlines()} - {'"use strict";'}
     lines = (line for name in MODULES for line in (inline.WEB / f"{name}.js").read_text().splitlines())
     assert kept <= {line.strip().removeprefix("export ") for line in lines}

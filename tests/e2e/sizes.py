@@ -23,24 +23,26 @@ class Scan:
 
     page: Page
     bundle: str
+    records: int
 
     @classmethod
     def of(cls, lang: str) -> "Scan":
         """Play the season and draw its page."""
         played = scene()
         bundle = played.bundle(int(time.time()))
+        subjects = filed_under(parse_bundle(bundle))
         html, csp = scanpage.scan_page(
             bundle_json=bundle, lang=lang, messages=scanpage.words(lang), policy=played.shop.policy(), rpc=[], label=LABEL,
-            summary=summary(bundle, lang), subjects=filed_under(parse_bundle(bundle)),
+            summary=summary(bundle, lang), subjects=subjects,
         )  # fmt: skip
-        return cls(Page(html, csp), bundle)
+        return cls(Page(html, csp), bundle, len(subjects))
 
     def parts(self) -> Iterator[tuple[str, str]]:
         """Each part that has a size of its own."""
-        run, html = inline.scripts(), self.page.html
+        run, html = inline.inlined(), self.page.html
         yield "proof script", run.proof
         yield "rest of the script", run.rest
-        yield "style", inline.style()
+        yield "style", run.style
         yield "bundle", self.bundle
         yield "to the proof", html[: html.index(run.proof) + len(run.proof)]
         yield "whole page", html
