@@ -1,9 +1,9 @@
 """
-Evidence: two checkpoints that one log key signed and that cannot both be true.  Whoever holds the key's vkey can check it.
+Evidence: two checkpoints that one key signed and that cannot both be true; whoever holds that key's vkey can check it.
 
     originmark/evidence/v1
-    root CsUYapGGPo4dkMgIAUqom/...=         the newer tree's root at the older size; absent where nobody had its tiles
-    DrxdNDf74tsVi58Sah0RjjCBgQMdCp...=      RFC 6962 proof that leads from that root to the newer one
+    root CsUYapGGPo4dkMgI…=         the newer tree's root at the older size; absent where nobody had its tiles
+    DrxdNDf74tsVi58Sah0R…=          RFC 6962 proof that leads from that root to the newer one
 
     <the older checkpoint>, an empty line, <the newer one>
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from .checkpoint import Checkpoint
 from .errors import NotConsistent, NotTrusted, need
 from .merkle import Hash, verify_consistency
-from .note import Note, VerifierKey, open_note, parse_note
+from .note import VerifierKey, open_note, parse_note
 from .strict import b64_decode, b64_encode
 
 FIRST = "originmark/evidence/v1"
@@ -54,12 +54,11 @@ class Evidence:
 
 def verify_evidence(evidence: Evidence, keys: Sequence[VerifierKey]) -> tuple[VerifierKey, Checkpoint, Checkpoint]:
     """
-    Return the key that signed both checkpoints, and both, where they cannot be true of one log.
+    Return the key that signed both, and both, where they cannot be true of one log.
 
-    Raises BadSignature, NotTrusted where no key of `keys` signed both, NotConsistent where they may both be true, with code
-    `unproven` where only the newer tree's tiles can tell.
+    Raises BadSignature; NotTrusted where no key signed both; NotConsistent where both may be true (`unproven`: nobody can tell).
     """
-    notes: list[Note] = [parse_note(evidence.older), parse_note(evidence.newer)]
+    notes = parse_note(evidence.older), parse_note(evidence.newer)
     older, newer = (Checkpoint.parse(note.text) for note in notes)
     signed = [key for key in open_note(notes[0], keys) if key in open_note(notes[1], keys)]
     if not signed or not older.origin == newer.origin == signed[0].name:
