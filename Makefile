@@ -6,7 +6,7 @@ PORT ?= 8000
 export ORIGINMARK_DATA ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts vectors js fuzz bench clean
+.PHONY: help demo test check lint types contracts vectors js scan fuzz bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ vectors: $(VENV)/.dev  ## write the shared vectors anew
 
 js: $(VENV)/.dev $(node_modules_ok)  ## the JavaScript tests alone
 	@PATH="$$($(PY) -m tests.support.node):$$PATH" node --test tests/js/*.mjs
+
+scan: $(VENV)/.dev $(node_modules_ok)  ## what a scan costs a shopper: bytes, requests, time to the verdict on a slow phone
+	@PATH="$$($(PY) -m tests.support.node):$$PATH" $(PY) -m tests.e2e.measure
 
 fuzz: $(VENV)/.dev  ## kill -9 the service 50 times under load, and audit what is left (7 minutes)
 	@$(PY) -m tests.e2e.kill9 --rounds 50

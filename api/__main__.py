@@ -1,8 +1,9 @@
 """
-`originmark`, also `python -m api`: the ledger's commands, and two of our own.
+`originmark`, also `python -m api`: the ledger's commands, and three of our own.
 
     serve    the service; settings from the environment (ORIGINMARK_*) or .env
     demo     a whole season on this machine, served
+    page     the verifier as one file that anyone can host
 
 web3, the server and the pages are imported by the command that needs them: `originmark audit` should not pay for them.
 """
@@ -11,7 +12,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,6 +29,7 @@ def originmark_app() -> typer.Typer:
     app = ledger_app()
     app.command("serve")(serve)
     app.command("demo")(demo)
+    app.command("page")(page)
     return app
 
 
@@ -69,6 +71,19 @@ def demo(
         console.print(f"[bold red]{error}")
         code = 1
     raise typer.Exit(code)
+
+
+def page(
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="Its language.")] = "en",
+) -> None:
+    """Write the page that checks a reader's own bundle, one file that anyone can host. 写出可由任何人托管的验证页"""
+    from api.inline import csp_hash, inlined
+    from api.scanpage import standalone_page, words
+
+    out.write_text(standalone_page(lang, words(lang)), "utf-8")
+    put = inlined(pasting=True)
+    print(csp_hash(put.proof), csp_hash(put.rest))
 
 
 @contextmanager

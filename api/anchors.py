@@ -1,7 +1,7 @@
 """
 GET /anchors: every head that was, or is being, written to a chain.
 
-The operator's account of it.  A reader asks a chain of its own choice (verify/fetch.py).
+The operator's account of it.  A reader asks a chain of its own choice (verify/anchor.py).
 
 Source: interface.md.
 """

@@ -15,9 +15,9 @@ from verify.checkpoint import Checkpoint
 from verify.cosignature import verify_cosignature
 from verify.entry import Entry
 from verify.errors import VerificationError
-from verify.fetch import WIDTH
 from verify.merkle import Hash, leaf_hash
 from verify.note import VerifierKey, lines_of, open_note, parse_note
+from verify.tiles import WIDTH
 
 SPAN = 64 * WIDTH  # entries looked at together
 

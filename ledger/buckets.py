@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
+from configparser import Error as ConfigError
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -38,7 +39,9 @@ from producers.private import read_private
 
 ABSENT = (FileNotFoundError, NotFoundError)
 TAKEN = (AlreadyExistsError, PreconditionError)
-NOT_ALLOWED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
+REFUSED = (PermissionDeniedError, UnauthenticatedError)
+NO_BUCKET = "NoSuchBucket"
+NOT_OURS = frozenset(("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", NO_BUCKET))  # where obstore calls it generic
 PAUSE = 0.2  # s between two attempts after an answer that never came
 SECRETS = ("access_key_id", "secret_access_key", "session_token")
 
@@ -76,13 +79,11 @@ class BucketObjects:
         try:
             return bytes(obstore.get(self._store, path).bytes())
         except ABSENT as error:
-            if "NoSuchBucket" in str(error):
-                self._refuse(error)
+            if NO_BUCKET in str(error):
+                self._fail(error, path)
             return None
-        except NOT_ALLOWED as error:
-            self._refuse(error)
         except BaseError as error:
-            raise StoreUnavailable(f"{self._url}: {path} cannot be read: {_reason(error)}") from None
+            self._fail(error, path)
 
     def create(self, path: str, data: bytes) -> None:
         """See Objects."""
@@ -118,10 +119,8 @@ class BucketObjects:
         """See Shelf."""
         try:
             found = [one for page in obstore.list(self._store, prefix) for one in page]
-        except NOT_ALLOWED as error:
-            self._refuse(error)
         except BaseError as error:
-            raise StoreUnavailable(f"{self._url}: {prefix} cannot be listed: {_reason(error)}") from None
+            self._fail(error, prefix)
         return [Listed(one["path"], one["size"], one["last_modified"].timestamp()) for one in found]
 
     def drop(self, paths: Sequence[str]) -> None:
@@ -130,10 +129,8 @@ class BucketObjects:
             obstore.delete(self._store, list(paths))
         except ABSENT:
             return
-        except NOT_ALLOWED as error:
-            self._refuse(error)
         except BaseError as error:
-            raise StoreUnavailable(f"{self._url}: objects cannot be deleted: {_reason(error)}") from None
+            self._fail(error, paths[0])
 
     def _overwrite(self, path: str, data: bytes) -> None:
         # For what is immutable and was re-derived: whoever writes it last writes the same bytes.
@@ -147,11 +144,11 @@ class BucketObjects:
                 return _tag(put())
             except TAKEN:
                 raise
-            except (*NOT_ALLOWED, *ABSENT) as error:
-                self._refuse(error)
+            except (*REFUSED, *ABSENT) as error:
+                self._fail(error, path)
             except BaseError as error:
                 if time.monotonic() >= end:
-                    raise StoreUnavailable(f"{self._url}: {path} may not be written: {_reason(error)}") from None
+                    self._fail(error, path)
             if self.read(path) == data:  # it was done, and only the answer is lost
                 return self._head(path)
             time.sleep(PAUSE)
@@ -161,13 +158,14 @@ class BucketObjects:
             return _tag(obstore.head(self._store, path))
         except ABSENT:
             return None
-        except NOT_ALLOWED as error:
-            self._refuse(error)
         except BaseError as error:
-            raise StoreUnavailable(f"{self._url}: {path} cannot be read: {_reason(error)}") from None
+            self._fail(error, path)
 
-    def _refuse(self, error: Exception) -> NoReturn:
-        raise StoreRefused(f"{self._url}: the store refuses: {_reason(error)}") from None
+    def _fail(self, error: Exception, path: str) -> NoReturn:
+        reason = _reason(error)
+        if isinstance(error, (*REFUSED, *ABSENT)) or reason in NOT_OURS:
+            raise StoreRefused(f"{self._url}: the store refuses {path}: {reason}") from None
+        raise StoreUnavailable(f"{self._url}: no good answer about {path}: {reason}") from None
 
 
 def _opened(url: str, settings: BucketSettings) -> Any:
@@ -189,21 +187,21 @@ def _credentials(path: Path | None) -> dict[str, str]:
     """Read them.  Raises NotPrivate where others can read the file, StoreRefused where it is in another form."""
     if path is None:
         return {}
-    parser = ConfigParser(interpolation=None)
+    data, parser = read_private(path), ConfigParser(interpolation=None)
     try:
-        parser.read_string(read_private(path).decode())
+        parser.read_string(data.decode())
         section = parser["default"]
-    except (KeyError, ValueError, UnicodeDecodeError) as error:
+    except (KeyError, UnicodeDecodeError, ConfigError) as error:
         raise StoreRefused(f"{path} is not in the form of ~/.aws/credentials: {type(error).__name__}") from None
     return {name: section[f"aws_{name}"] for name in SECRETS if f"aws_{name}" in section}
 
 
 def _tag(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {"e_tag": told["e_tag"], "version": told.get("version")}
+    return {name: told[name] for name in ("e_tag", "version") if told.get(name)}
 
 
 def _reason(error: Exception) -> str:
     """One line.  obstore's whole text has pages, with headers of the request in them."""
     text = str(error).split("\n\nDebug source")[0]
-    code = re.search(r"<Code>(\w+)</Code>", text)
+    code = re.search(r"<Code>(\w+)</Code>", text) or re.search(r"status code: (\d+ [A-Za-z ]+)", text)
     return code[1] if code else text.partition("\n")[0][:300]

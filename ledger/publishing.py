@@ -21,9 +21,9 @@ from ledger.problems import Fatal
 from ledger.signing import Signed, open_signed, with_lines
 from ledger.tiles import RightEdge, Tiles, TileStore
 from ledger.witness import Witness, collect
-from verify.fetch import WIDTH
 from verify.merkle import Hash, leaf_hash, prove_consistency
 from verify.note import VerifierKey, parse_note
+from verify.tiles import WIDTH
 
 log = structlog.get_logger()
 
@@ -140,7 +140,7 @@ class Publisher:
         def prove(old: int) -> list[Hash]:
             return prove_consistency(reader, old, size) if old else []
 
-        lines, failed = collect(self.witnesses, signed.body, prove)
+        lines, failed = collect(self.witnesses, signed.body, prove, self.quorum or None)
         for error in failed:
             log.warning("witness.failed", reason=str(error))
         if len(lines) < self.quorum:

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import httpx2
 
-from verify.fetch import WIDTH, tile_path
+from verify.tiles import WIDTH, tile_path
 
 TIMEOUT_S = 30.0  # an answer waits for publication, which takes under a second; a farm's network may take the rest
 MAX_LINES = 10_000  # of one submission

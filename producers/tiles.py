@@ -3,15 +3,15 @@ Reading a log's tiles over HTTP: hashes for proofs, entries for those who follow
 
 Tiles are not trusted and need not be: whatever is built of them must lead to a root that the log signed.
 
-Source: c2sp.org/tlog-tiles; verify/fetch.py for paths and bytes.
+Source: c2sp.org/tlog-tiles; verify/tiles.py for paths and bytes.
 """
 
 from collections.abc import Sequence
 
 from producers.client import LogClient, Unexpected
 from verify.errors import NotIncluded
-from verify.fetch import WIDTH, parse_entries
 from verify.merkle import Hash, leaf_hash, node_hash, root, roots_reader
+from verify.tiles import WIDTH, parse_entries
 
 HEIGHT = 8  # levels of the tree in one tile
 

@@ -93,8 +93,8 @@ def verify_inclusion(leaf: Hash, *, index: int, size: int, proof: Sequence[Hash]
     need(leaf == root, "the proof leads to another root", error=NotIncluded)
 
 
-def verify_consistency(*, old: int, new: int, old_root: Hash, new_root: Hash, proof: Sequence[Hash]) -> None:
-    """Verify that (old, old_root) is a prefix of (new, new_root); both sizes at least 1.  Raises NotConsistent."""
+def consistent_roots(*, old: int, new: int, old_root: Hash, proof: Sequence[Hash]) -> tuple[Hash, Hash]:
+    """The roots at both sizes that `proof` gives; `old_root` counts where the proof leaves it out.  Raises NotConsistent."""
     need(0 < old <= new <= MAX_SIZE, f"the log cannot have gone from {old} to {new} entries", error=NotConsistent)
     lefts = [start < old for start, _ in _beside(old - 1, new, whole=True)]
     # Where the old tree is a whole left subtree of the new one, its root is known and not repeated in the proof.
@@ -104,7 +104,13 @@ def verify_consistency(*, old: int, new: int, old_root: Hash, new_root: Hash, pr
     for left, sibling in zip(lefts, path, strict=True):
         first = node_hash(sibling, first) if left else first
         second = node_hash(sibling, second) if left else node_hash(second, sibling)
-    need((first, second) == (old_root, new_root), "the proof does not lead from the old root to the new one", error=NotConsistent)
+    return first, second
+
+
+def verify_consistency(*, old: int, new: int, old_root: Hash, new_root: Hash, proof: Sequence[Hash]) -> None:
+    """Verify that (old, old_root) is a prefix of (new, new_root); both sizes at least 1.  Raises NotConsistent."""
+    is_prefix = consistent_roots(old=old, new=new, old_root=old_root, proof=proof) == (old_root, new_root)
+    need(is_prefix, "the proof does not lead from the old root to the new one", error=NotConsistent)
 
 
 def _fold(start: int, end: int, leaves: Mapping[int, Hash], bare: Callable[[int, int], Hash]) -> Hash:

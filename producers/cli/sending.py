@@ -14,8 +14,8 @@ from producers.client import LogClient, LogError
 from producers.follow import Watch, follow
 from producers.outbox import STATES, Outbox
 from producers.status import Status, status
+from verify.anchor import read_head
 from verify.errors import VerificationError
-from verify.fetch import read_head
 from verify.policy import Policy
 
 WORDS = {

@@ -23,8 +23,8 @@ from api.running import Local
 from ledger.audit import audit_ledger
 from ledger.running import database_of, store_of
 from tests.support.service import free_port
+from verify.anchor import read_head
 from verify.errors import VerificationError
-from verify.fetch import read_head
 from verify.policy import Policy
 from verify.verifier import Verification, verify_bundle
 

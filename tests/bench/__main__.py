@@ -3,7 +3,8 @@
 
     ingest.bulk.{es256,eddsa}.{sqlite,postgresql}    statements posted as lines, beside bare verification
     ingest.single.{sqlite,postgresql}                statements posted alone, beside an endpoint that only verifies
-    growth.{sqlite,postgresql}                       appending and proving at 10⁴ … entries; --size 10000000 for all
+    growth.synthetic.{sqlite,postgresql}             appending and proving at 10⁴ … entries; --size 10000000 for all
+    growth.served.{sqlite,postgresql}                the same with real statements over HTTP; --size 1000000 for all
     peer                                             pymerkle on the same entries, and what others publish
     verify                                           a reader's side: one statement, one bundle
 
@@ -12,16 +13,17 @@ Figures go to standard output, a line each (figures.py); docs/benchmarks.md says
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from producers.keys import Algorithm
-from tests.bench import growth, ingest_bulk, ingest_single, peer, verifying
+from tests.bench import growth, growth_served, ingest_bulk, ingest_single, peer, verifying
 from tests.bench.figures import Report
 from tests.bench.stage import POSTGRESQL, SQLITE, overrides
 
 ALGORITHMS: Mapping[str, Algorithm] = {"es256": "ES256", "eddsa": "EdDSA"}
+SYNTHETIC, SERVED = 1_000_000, 10_000  # entries in a whole run; --size says otherwise
 Benchmark = Callable[[argparse.Namespace, Report], None]
 
 
@@ -35,17 +37,21 @@ def benchmarks() -> dict[str, Benchmark]:
     for kind in (SQLITE, POSTGRESQL):
         found[f"ingest.single.{kind}"] = partial(_single, f"ingest.single.{kind}", kind)
     for kind in (SQLITE, POSTGRESQL):
-        found[f"growth.{kind}"] = partial(_growth, f"growth.{kind}", kind)
+        found[f"growth.synthetic.{kind}"] = partial(_growth, f"growth.synthetic.{kind}", kind)
+        found[f"growth.served.{kind}"] = partial(_growth_served, f"growth.served.{kind}", kind)
     found["peer"] = lambda asked, report: peer.run("peer", asked.size or 100_000, report)
     found["verify"] = lambda asked, report: verifying.run("verify", ALGORITHMS, asked.seconds or 2, report)
     return found
 
 
 def _bulk(name: str, algorithm: Algorithm, kind: str, asked: argparse.Namespace, report: Report) -> None:
-    wanted = ingest_bulk.Bulk(
-        asked.seconds or 8, asked.size, asked.lines, asked.connections, overrides(asked.set), asked.profile, not asked.no_audit
+    ingest_bulk.run(name, algorithm, kind, _driven(asked, asked.size), report)
+
+
+def _driven(asked: argparse.Namespace, size: int) -> ingest_bulk.Bulk:
+    return ingest_bulk.Bulk(
+        asked.seconds or 8, size, asked.lines, asked.connections, overrides(asked.set), asked.profile, not asked.no_audit
     )  # fmt: skip
-    ingest_bulk.run(name, algorithm, kind, wanted, report)
 
 
 def _single(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
@@ -54,7 +60,11 @@ def _single(name: str, kind: str, asked: argparse.Namespace, report: Report) -> 
 
 
 def _growth(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
-    growth.run(name, kind, asked.size or (1_000_000 if kind == SQLITE else 100_000), report)
+    growth.run(name, kind, asked.size or SYNTHETIC, report)
+
+
+def _growth_served(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
+    growth_served.run(name, kind, _driven(asked, asked.size or SERVED), report)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,9 +84,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run what was asked for."""
-    asked = parser().parse_args()
+    asked = parser().parse_args(words)
     known = benchmarks()
     chosen = [name for name in known if not asked.names or any(f"{name}.".startswith(f"{one}.") for one in asked.names)]
     if asked.list or not chosen:

@@ -63,7 +63,9 @@ class Connection(asyncio.Protocol):
     """One keep-alive connection: sends, waits for the whole answer, sends the next."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.job, self.sent, self.need, self.status = run, None, 0, 0, 0
+        self.run = run
+        self.sent, self.need, self.status = 0, 0, 0
+        self.job: Job | None = None
         self.transport: asyncio.WriteTransport | None = None
         self.received = bytearray()
 
@@ -151,10 +153,9 @@ def main() -> None:
     for name, default in (("first", 0), ("count", 10**9), ("lines", 1), ("connections", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=1e6)
-    parser.add_argument("--path", default="/statements")
     wanted = parser.parse_args()
     media = "text/plain" if wanted.lines > 1 else "application/vc+jwt"
-    head = f"POST {wanted.path} HTTP/1.1\r\nhost: 127.0.0.1:{wanted.port}\r\ncontent-type: {media}\r\n"
+    head = f"POST /statements HTTP/1.1\r\nhost: 127.0.0.1:{wanted.port}\r\ncontent-type: {media}\r\n"
     run = Run(deque(read_jobs(wanted.file, wanted.first, wanted.count, wanted.lines)), head, wanted.seconds)
     uvloop.run(drive(run, wanted.port, wanted.connections))
     with wanted.out.open("w", encoding="utf-8") as out:

@@ -5,6 +5,8 @@ Figures: what a benchmark found, one line each on standard output, and all of th
 
 `ratio` is value ÷ what `against` names, measured in the same run on the same machine: figures of a machine mean little alone.
 A dash stands where there is none.  Everything else that is said goes to standard error.
+
+    python -m tests.bench.figures FILE ...      the figures of those JSON files as a table, for docs/benchmarks.md
 """
 
 import json
@@ -67,3 +69,14 @@ class Report:
         }  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def table(paths: Sequence[Path]) -> str:
+    """The figures that `Report.write` wrote, as Markdown."""
+    told = [Figure(**one) for path in paths for one in json.loads(path.read_text("utf-8"))["figures"]]
+    rows = [" | ".join(("`" + one.name + "`", *one.line().split("\t")[1:])) for one in told]
+    return "\n".join(["| name | value | unit | ratio | against |", "| --- | --- | --- | --- | --- |", *(f"| {row} |" for row in rows)])
+
+
+if __name__ == "__main__":
+    print(table([Path(word) for word in sys.argv[1:]]))

@@ -20,7 +20,7 @@ from tests.bench.stage import engine, served, workspace
 from tests.support.service import Service
 
 BARE_S = 1.5  # seconds of bare verification, before and after
-GUESS = 9_000  # statements a second that are signed in advance: when they are all sent, the run ends
+GUESS = 12_000  # statements a second that are signed in advance: when they are all sent, the run ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,20 @@ def run(name: str, algorithm: Algorithm, kind: str, wanted: Bulk, report: Report
         before = bare_rate(file, who, BARE_S)
         with served(folder, url, who, wanted.settings) as service:
             report.note("serving")
-            load = _measure(name, service, file, who, wanted, report)
+            load, taken = _measure(name, service, file, who, wanted, report)
             after = bare_rate(file, who, BARE_S)
         bare = (before + after) / 2
         report.add(f"{name}.bare", bare, "verifications/s")
         report.add(name, load.rate, "statements/s", to=bare, against=f"{name}.bare")
         report.add(f"{name}.p50", load.latency_ms(0.5), "ms a request")
+        report.add(f"{name}.cpu", taken.cpu_s / load.statements * 1e6, "µs a statement")
+        report.add(f"{name}.memory", taken.rss_mib, "MiB")
         if wanted.audit:
             seconds = check_audit(service)
             report.add(f"{name}.audit", (load.statements + wanted.warm) / seconds, "entries/s")
 
 
-def _measure(name: str, service: Service, file: Path, who: list[Party], wanted: Bulk, report: Report) -> Load:
+def _measure(name: str, service: Service, file: Path, who: list[Party], wanted: Bulk, report: Report) -> tuple[Load, Usage]:
     assert service.process is not None
     out, pid = file.with_suffix(".answers"), service.process.pid
     driven = {"lines": wanted.lines, "connections": wanted.connections}
@@ -79,9 +81,9 @@ def _measure(name: str, service: Service, file: Path, who: list[Party], wanted: 
     used = Usage.of(pid)
     with profiled(pid, wanted.profile, report):
         load = post(service.port, file, out, first=wanted.warm, count=wanted.count, seconds=wanted.seconds, **driven)
-    taken = Usage.of(pid)
-    share = (taken.cpu_s - used.cpu_s) / load.seconds
-    report.note(f"{load.statements} in {load.seconds:.1f} s; the service took {share:.2f} cores, {taken.rss_mib:.0f} MiB; "
+    after = Usage.of(pid)
+    taken = Usage(after.cpu_s - used.cpu_s, after.rss_mib)
+    report.note(f"{load.statements} in {load.seconds:.1f} s; the service took {taken.cpu_s / load.seconds:.2f} cores; "
                 f"{load.pushed_back} requests were asked to come back")  # fmt: skip
     report.note(check_answers(service, [warm, load], file, before=1 + len(who)))
-    return load
+    return load, taken

@@ -23,7 +23,7 @@ from tests.support.service import ROOT
 from verify.statement import thumbprint
 
 GUESS = 6_000  # statements a second that are signed in advance
-WARM = 640
+WARM = 10  # statements a client before the clock starts
 SLACK_MS = 100  # beside two sequencing intervals: what the slowest hundredth may take
 
 
@@ -38,6 +38,11 @@ class Single:
     settings: dict[str, str]
 
     @property
+    def warm(self) -> int:
+        """Statements before the measured part."""
+        return WARM * self.connections
+
+    @property
     def interval_ms(self) -> int:
         """The sequencing interval that is in force."""
         default = Settings.model_fields["sequence_interval_ms"].default
@@ -50,7 +55,7 @@ def run(name: str, kind: str, wanted: Single, report: Report) -> None:
     count = wanted.size or int(wanted.seconds * GUESS)
     with workspace() as folder, engine(kind, folder) as url:
         file = folder / "statements"
-        write_statements(file, who, WARM + count)
+        write_statements(file, who, wanted.warm + count)
         with served(folder, url, who, wanted.settings) as service:
             loads = _measure(service.port, file, count, wanted)
             report.note(f"{name}: {check_answers(service, loads, file, before=1 + len(who))}")
@@ -66,8 +71,8 @@ def run(name: str, kind: str, wanted: Single, report: Report) -> None:
 
 def _measure(port: int, file: Path, count: int, wanted: Single) -> list[Load]:
     out = file.with_suffix(".answers")
-    warm = post(port, file, out, count=WARM, connections=wanted.connections)
-    load = post(port, file, out, first=WARM, count=count, connections=wanted.connections, seconds=wanted.seconds)
+    warm = post(port, file, out, count=wanted.warm, connections=wanted.connections)
+    load = post(port, file, out, first=wanted.warm, count=count, connections=wanted.connections, seconds=wanted.seconds)
     return [warm, load]
 
 

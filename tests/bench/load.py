@@ -66,11 +66,11 @@ class Load:
         return times[min(len(times) - 1, int(quantile * len(times)))] / 1e6
 
 
-def post(port: int, file: Path, out: Path, *, path: str = "/statements", **options: float) -> Load:
+def post(port: int, file: Path, out: Path, **options: float) -> Load:
     """Post lines of `file` (client.py names the options) and return the answers.  Raises RuntimeError for a refused request."""
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "tests.bench.client", "--port", str(port), "--file", str(file), "--out", str(out)]
-    with subprocess.Popen([*command, "--path", path, *words], cwd=ROOT, text=True, stdin=subprocess.PIPE,
+    with subprocess.Popen([*command, *words], cwd=ROOT, text=True, stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as client:  # fmt: skip
         assert client.stdin is not None
         assert client.stdout is not None

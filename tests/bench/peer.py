@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 from typing import Protocol, TypeVar
 
 from tests.bench.figures import Report
-from tests.bench.growth import BATCH, FILL, MEASURED, median, sizes_to
+from tests.bench.growth import BATCH, FILL, batches_at, median, sizes_to
 from tests.bench.stage import SQLITE, engine, workspace
 from tests.bench.synthetic import SyntheticLog, entries, synthetic_log
 
@@ -56,17 +56,17 @@ def run(name: str, largest: int, report: Report) -> None:
                 batch = entries(min(FILL, size - log.size))
                 log.append(batch)
                 tree.append_entries(batch)
-            _compare(f"{name}.{size}", log, tree, report)
+            _compare(f"{name}.{size}", size, log, tree, report)
     for system, rate, source in QUOTED:
         report.add(f"{name}.quoted.{system}", rate, "entries/s", against=f"not measured here: {source}")
 
 
-def _compare(name: str, log: SyntheticLog, tree: Tree, report: Report) -> None:
-    batches = [entries(BATCH) for _ in range(MEASURED)]
+def _compare(name: str, size: int, log: SyntheticLog, tree: Tree, report: Report) -> None:
+    batches = batches_at(size)
+    count = BATCH * len(batches)
     theirs, ours = sum(_times(tree.append_entries, batches)), sum(_times(log.append, batches))
-    report.add(f"{name}.append.pymerkle", BATCH * MEASURED / theirs, "entries/s")
-    report.add(f"{name}.append", BATCH * MEASURED / ours, "entries/s", to=BATCH * MEASURED / theirs,
-               against=f"{name}.append.pymerkle")  # fmt: skip
+    report.add(f"{name}.append.pymerkle", count / theirs, "entries/s")
+    report.add(f"{name}.append", count / ours, "entries/s", to=count / theirs, against=f"{name}.append.pymerkle")
     indexes = random.sample(range(log.size), PROOFS)
     first, *others = _times(tree.prove_inclusion, [index + 1 for index in indexes])
     ours_first, *ours_others = _times(log.prove, [log.digest_at(index) for index in indexes])

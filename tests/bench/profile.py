@@ -54,6 +54,6 @@ def _tell(path: Path, report: Report) -> None:
             below[frame] += int(count)
     for title, counter in (("on top", own), ("anywhere in the stack", below)):
         report.note(f"{title}, share of {total} samples")
-        for frame, count in counter.most_common(TOP):
-            print(f"    {count / total:6.1%}  {frame}", file=sys.stderr)
+        for frame, seen in counter.most_common(TOP):
+            print(f"    {seen / total:6.1%}  {frame}", file=sys.stderr)
     report.note(f"collapsed stacks: {path}")

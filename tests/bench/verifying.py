@@ -65,7 +65,8 @@ def _bundle(name: str, seconds: float, bare: float, report: Report) -> None:
 
 def repeat(work: Callable[[int], object], seconds: float) -> list[float]:
     """Do `work` with 0, 1, 2 … for so long; the time of each."""
-    times, end = [], time.perf_counter() + seconds
+    times: list[float] = []
+    end = time.perf_counter() + seconds
     while not times or time.perf_counter() < end:
         begun = time.perf_counter()
         work(len(times))

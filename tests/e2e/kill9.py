@@ -23,8 +23,8 @@ from tests.support.service import Service
 from tests.support.workshop import event, payload
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
-from verify.fetch import read_entries
 from verify.note import parse_note
+from verify.tiles import read_entries
 
 FARM = "https://farm.example/kill9"
 LONGEST_S = 0.9  # from start to kill

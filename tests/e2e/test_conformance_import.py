@@ -14,12 +14,12 @@ from tests.support.service import Service, running_service
 from verify import subjects
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
-from verify.fetch import read_entries
 from verify.merkle import leaf_hash, verify_inclusion
 from verify.note import open_note, parse_note
 from verify.policy import Policy
 from verify.proof import TlogProof
 from verify.statement import parse_statement
+from verify.tiles import read_entries
 
 pytestmark = pytest.mark.conformance
 

@@ -11,7 +11,7 @@ from ledger.objects import HttpObjects, ObstoreObjects
 from ledger.problems import Fatal
 from ledger.tiles import RightEdge, TileStore, reader_of, width_at
 from verify import merkle
-from verify.fetch import tile_path
+from verify.tiles import tile_path
 
 LEAVES = [sha256(number.to_bytes(4, "big")).digest() for number in range(1_500)]
 

@@ -36,11 +36,11 @@ from producers.records import (
 from producers.sign import jwk_of
 from tests.support.ledger import ORIGIN, Rig, p256
 from verify.entry import Entry
-from verify.fetch import WIDTH
 from verify.gs1 import check_digit
 from verify.merkle import root, roots_reader
 from verify.policy import Policy
 from verify.statement import thumbprint
+from verify.tiles import WIDTH
 from verify.verifier import Verification, verify_bundle
 
 FARM, HUB, WANG, ZHAO = (f"https://{name}.example/" for name in ("farm", "hub", "wang", "zhao"))

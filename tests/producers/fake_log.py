@@ -20,10 +20,10 @@ from verify import merkle, subjects
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
 from verify.errors import VerificationError
-from verify.fetch import WIDTH, tile_path
 from verify.note import COSIGNER, LOG
 from verify.proof import TlogProof
 from verify.statement import Statement, parse_statement
+from verify.tiles import WIDTH, tile_path
 
 ORIGIN = "log.example/fake"
 Problem = dict[str, Any]

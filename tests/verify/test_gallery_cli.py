@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from producers.tiles import format_entries
-from verify.fetch import tile_path
+from verify.tiles import tile_path
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests/vectors"
