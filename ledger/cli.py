@@ -6,11 +6,11 @@ Settings come from the environment (settings.py).  Exit codes: 0 done · 1 refus
 
 import typer
 
-from ledger.commands import inspect, log, outside, party, witness
+from ledger.commands import inspect, log, outside, party, tiles, witness
 
 
 def ledger_app() -> typer.Typer:
-    """Build the commands: init, db, audit, erase, report, party, recall, witness, anchor, apikey."""
+    """Build the commands: init, db, audit, erase, report, party, recall, witness, anchor, apikey, tiles."""
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
     app.command("init")(log.init)
     app.command("audit")(log.audit)
@@ -22,4 +22,5 @@ def ledger_app() -> typer.Typer:
     app.add_typer(witness.witness_app, name="witness")
     app.add_typer(outside.anchor_app, name="anchor")
     app.add_typer(outside.apikey_app, name="apikey")
+    app.add_typer(tiles.tiles_app, name="tiles")
     return app
