@@ -124,10 +124,10 @@ class FolderObjects:
             self._unsettled[one.parent] = None  # the folder's own name must last, too
 
     def _sweep(self) -> None:
-        """Once: make the drafts' folder, and remove what crashes left in it."""
+        """Make the drafts' folder; once, remove what crashes left in it."""
+        self._drafts.mkdir(exist_ok=True, mode=0o755, parents=True)
         if self._swept:
             return
-        self._drafts.mkdir(exist_ok=True, mode=0o755)
         for draft in self._drafts.iterdir():
             # Another process may be writing right now: only what is old is nobody's.
             if draft.stat().st_mtime < time.time() - STALE:
