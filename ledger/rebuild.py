@@ -21,7 +21,8 @@ from ledger.signing import Signed, open_signed
 from ledger.tiles import CHECKPOINT, RightEdge, TileStore
 from verify.merkle import leaf_hash
 from verify.note import VerifierKey
-from verify.tiles import WIDTH, format_entries, tile_path
+from producers.tiles import format_entries
+from verify.tiles import WIDTH, tile_path
 
 SPAN = 64 * WIDTH  # entries looked at together
 Told = Callable[[int], None]

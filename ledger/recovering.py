@@ -23,6 +23,7 @@ from ledger.models import CheckpointRow
 from ledger.problems import Fatal, Refused
 from ledger.signing import Signed, open_signed
 from ledger.tiles import RightEdge, TileStore
+from producers.sign import format_note
 from verify.entry import Entry
 from verify.errors import VerificationError
 from verify.merkle import leaf_hash
@@ -74,7 +75,7 @@ def _ours(served: Signed, keys: Keys) -> Signed:
     """The same checkpoint with our own two lines only: that is what the checkpoint row holds."""
     note = parse_note(served.body)
     own = Note(note.text, (*lines_of(note, keys.log.vkey), *lines_of(note, keys.clock.vkey)))
-    return Signed(served.checkpoint, own.format(), served.time_s)
+    return Signed(served.checkpoint, format_note(own), served.time_s)
 
 
 def recover_entries(session: Session, origin: str, missing: Missing, find: Find) -> None:
