@@ -24,6 +24,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from ledger.db import chunks
+from ledger.freezing import freeze_of
 from ledger.models import GrantRow, Pool, StatementRow
 from ledger.problems import Refused
 from ledger.project import MAX_TEXT, NUL, told_event
@@ -218,6 +219,9 @@ def _pooled(
     session: Session, done: Sequence[Candidate | Known | Refused], now_ms: int, pool_limit: int, together: str | None
 ) -> list[Admitted | Known | Refused]:
     fresh = [one for one in done if isinstance(one, Candidate)]
+    ended = freeze_of(session) if fresh else None
+    if ended is not None:
+        return [ended.refusal() if isinstance(one, Candidate) else one for one in done]
     waiting = session.scalar(select(func.count()).select_from(Pool).where(Pool.state == "pending")) if fresh else 0
     if waiting is not None and waiting >= pool_limit:
         busy = Refused("pool-full", f"{waiting} statements wait to be sequenced", retry_after_s=_spread())

@@ -24,10 +24,11 @@ from sqlalchemy.orm import Session
 
 from ledger.admission import Recent
 from ledger.db import Database
+from ledger.freezing import freeze_of
 from ledger.judging import Judge
 from ledger.keys import Keys
 from ledger.models import CheckpointRow, EntryRow, Log
-from ledger.pooling import Unit, finish, judge_units, pending_units, purge
+from ledger.pooling import Unit, Verdict, finish, judge_units, pending_units, purge
 from ledger.problems import Fatal
 from ledger.publishing import NotPublished, Publisher, Unpublished
 from ledger.signing import Signed, open_signed, sign_checkpoint
@@ -145,7 +146,12 @@ class Sequencer:
         now = self._tick(head)
         with self.database.writing() as session:
             judge = Judge(session, self.keys.log.name, index=head.edge.size, time_ms=now)
-            verdicts = judge_units(session, judge, units)
+            ended = freeze_of(session)
+            if ended is not None and ended.size is not None:
+                # Admitted while the log was being frozen: too late.  Whoever waits is told where to go.
+                verdicts = [Verdict(one.pool_id, ended.refusal()) for unit in units for one in unit]
+            else:
+                verdicts = judge_units(session, judge, units)
             finish(session, verdicts, published=head.edge.size, now_ms=now)
             grown, fresh = self._grow(session, head, judge.leaves, now)
             # A crash before this commit loses nothing: nobody was told an index, and the pool still holds the batch.
