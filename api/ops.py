@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 
 from api.deps import Reading, Service, Serving
 from api.problems import HttpProblem
-from ledger.models import AnchorRow, Pool
-from ledger.pooling import OPEN, published_size
+from ledger.models import AnchorRow, ParcelRow
+from ledger.parcels import OPEN, waiting_count
+from ledger.pooling import published_size
 from ledger.problems import Fatal
 from ledger.sequencer import REFRESH
 from ledger.signing import open_signed
@@ -58,7 +59,7 @@ def readyz(service: Serving, session: Reading) -> Response:
 
 def oldest_wait_s(session: Session) -> int:
     """How long the oldest unfinished statement has waited, in seconds."""
-    first = session.scalar(select(func.min(Pool.received_ms)).where(Pool.state.in_(OPEN)))
+    first = session.scalar(select(func.min(ParcelRow.received_ms)).where(ParcelRow.state.in_(OPEN)))
     return 0 if first is None else max(0, (time.time_ns() // 1_000_000 - first) // 1000)
 
 
@@ -78,7 +79,7 @@ class LogCollector:
         """See prometheus_client.registry.Collector."""
         with self._service.database.reading() as session:
             size = published_size(session)
-            waiting = session.scalar(select(func.count()).select_from(Pool).where(Pool.state.in_(OPEN))) or 0
+            waiting = waiting_count(session) + len(self._service.intake.pool)
             waits = oldest_wait_s(session)
             anchored = session.scalar(
                 select(func.max(AnchorRow.size)).where(AnchorRow.state.in_(("included", "safe", "final")))

@@ -13,6 +13,7 @@ from ledger.db import Database, open_database
 from ledger.keys import Keys, note_signer
 from ledger.models import WitnessRow
 from ledger.objects import ObstoreObjects
+from ledger.pooling import Pool
 from ledger.publishing import Publisher
 from ledger.sequencer import Sequencer, system_clock
 from ledger.settings import Settings
@@ -40,7 +41,8 @@ def sequencer_of(settings: Settings, database: Database, keys: Keys) -> Sequence
         witnesses = witnesses_of(session, settings, keys.log.vkey)
     quorum = 0 if settings.witness_fail_open else settings.witness_quorum
     publisher = Publisher(database, store, keys.log.vkey, keys.clock.vkey, witnesses, quorum)
-    return Sequencer(database, store, keys, publisher, batch_limit=settings.batch_limit)
+    pool = Pool(settings.pool_limit)
+    return Sequencer(database, store, keys, publisher, batch_limit=settings.batch_limit, pool=pool)
 
 
 def witnesses_of(session: Session, settings: Settings, log: VerifierKey) -> Sequence[Witness]:

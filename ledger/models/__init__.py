@@ -28,8 +28,9 @@ from ledger.models.log import (
     CheckpointRow,
     EntryRow,
     Log,
-    Pool,
+    ParcelRow,
     Published,
+    RefusalRow,
     StatementRow,
 )
 from ledger.models.operations import (
@@ -48,7 +49,8 @@ __all__ = [
     "Log",
     "CheckpointRow",
     "Published",
-    "Pool",
+    "ParcelRow",
+    "RefusalRow",
     "EntryRow",
     "StatementRow",
     "SubjectKey",
