@@ -6,7 +6,7 @@ PORT ?= 8000
 export ORIGINMARK_DATA ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts vectors js fuzz clean
+.PHONY: help demo test check lint types contracts vectors js scan fuzz bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,6 +18,10 @@ $(VENV)/.run: requirements.txt
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@touch $@
 
 demo: $(VENV)/.run  ## play a season of signed records and serve it on http://localhost:8000
@@ -51,8 +55,14 @@ vectors: $(VENV)/.dev  ## write the shared vectors anew
 js: $(VENV)/.dev $(node_modules_ok)  ## the JavaScript tests alone
 	@PATH="$$($(PY) -m tests.support.node):$$PATH" node --test tests/js/*.mjs
 
+scan: $(VENV)/.dev $(node_modules_ok)  ## what a scan costs a shopper: bytes, requests, time to the verdict on a slow phone
+	@PATH="$$($(PY) -m tests.support.node):$$PATH" $(PY) -m tests.e2e.measure
+
 fuzz: $(VENV)/.dev  ## kill -9 the service 50 times under load, and audit what is left (7 minutes)
 	@$(PY) -m tests.e2e.kill9 --rounds 50
+
+bench: $(VENV)/.bench  ## measure, beside bare verification and a peer (10 minutes; NAMES="growth peer" for some)
+	@$(PY) -m tests.bench $(NAMES) --json build/bench.json
 
 clean:  ## remove what can be made again (not the demo's data)
 	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache contracts/node_modules tests/js/node_modules

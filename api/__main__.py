@@ -1,29 +1,27 @@
 """
-`originmark`, also `python -m api`: the ledger's commands, and two of our own.
+`originmark`, also `python -m api`: the ledger's commands, and three of our own.
 
     serve    the service; settings from the environment (ORIGINMARK_*) or .env
     demo     a whole season on this machine, served
+    page     the verifier as one file that anyone can host
 
 web3, the server and the pages are imported by the command that needs them: `originmark audit` should not pay for them.
 """
 
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import structlog
 import typer
 
 from ledger.cli import ledger_app
 from ledger.commands.common import fail, office
-from ledger.db import Busy, sequencer_lock
+from ledger.db import Busy, Database, sequencer_lock
 from ledger.running import database_of
 from ledger.settings import Settings
-
-DRAIN_S = 30  # seconds that a request may still take when the server is told to stop: it may be waiting for its receipt
+from ledger.soundness import Unsound, check_sound
 
 
 def originmark_app() -> typer.Typer:
@@ -31,6 +29,7 @@ def originmark_app() -> typer.Typer:
     app = ledger_app()
     app.command("serve")(serve)
     app.command("demo")(demo)
+    app.command("page")(page)
     return app
 
 
@@ -39,21 +38,16 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
 ) -> None:
     """Serve the log until interrupted; requests that wait for their receipt are finished first."""
-    import uvicorn
-
     from api.app import create_app
+    from api.logs import write_journal
+    from api.server import serve_app
 
     settings = Settings()
-    with office(), _alone(settings):
-        pass  # the same is asked again when the server starts; here the answer is a sentence and no traceback
-    _log_as_json()
-    config = uvicorn.Config(
-        create_app(settings), host=host, port=port, log_config=None, access_log=False, server_header=False,
-        timeout_graceful_shutdown=DRAIN_S,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    server.run()
-    if not server.started:
+    with office() as desk, _alone(settings):
+        # The same is asked again when the server starts; here the answer is a sentence and no traceback.
+        _insist_on_a_sound_database(desk.database)
+    write_journal(settings.log_format)
+    if not serve_app(create_app(settings), settings, host=host, port=port):
         raise typer.Exit(1)
 
 
@@ -67,8 +61,9 @@ def demo(
 
     from api.demo.run import run_demo
     from api.demo.stage import NotOurs
+    from api.logs import write_journal
 
-    _only_warnings()
+    write_journal("text", level=logging.WARNING)
     console = Console()
     try:
         code = run_demo(data, host, port, console)
@@ -76,6 +71,19 @@ def demo(
         console.print(f"[bold red]{error}")
         code = 1
     raise typer.Exit(code)
+
+
+def page(
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="Its language.")] = "en",
+) -> None:
+    """Write the page that checks a reader's own bundle, one file that anyone can host. 写出可由任何人托管的验证页"""
+    from api.inline import csp_hash, inlined
+    from api.scanpage import standalone_page, words
+
+    out.write_text(standalone_page(lang, words(lang)), "utf-8")
+    put = inlined(pasting=True)
+    print(csp_hash(put.proof), csp_hash(put.rest))
 
 
 @contextmanager
@@ -94,23 +102,12 @@ def _alone(settings: Settings) -> Iterator[None]:
         database.close()
 
 
-def _log_as_json() -> None:
-    """One JSON object a line, to standard error; uvicorn's own lines too."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )  # fmt: skip
-
-
-def _only_warnings() -> None:
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+def _insist_on_a_sound_database(database: Database) -> None:
+    """End the command in a sentence where the database is damaged, unreachable, or not of this version."""
+    try:
+        check_sound(database)
+    except Unsound as error:
+        fail(str(error))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ from starlette.staticfiles import StaticFiles
 from api import anchors, codes, labels, log, ops, pages, problems, recalls, regulator, reports, resolver, statements, trace
 from api.devroute import devchain_router
 from api.headers import SecurityHeaders
+from api.limits import Limits, Traffic
 from api.measure import Measure
+from api.metrics import Gauges
 from api.running import Local, running
 from ledger.settings import Settings
 
@@ -37,12 +39,14 @@ def create_app(settings: Settings, local: Local | None = None) -> FastAPI:
         openapi_url="/openapi.json",
     )  # fmt: skip
     app.state.base_url = settings.base_url
+    app.state.traffic = Traffic()
     problems.install(app)
     for area in ROUTERS:
         app.include_router(area.router)
     if local.devchain is not None:
         app.include_router(devchain_router(local.devchain.rpc))
     app.mount("/static", StaticFiles(directory=_static()), name="static")
+    app.add_middleware(Limits, traffic=app.state.traffic, settings=settings)
     app.add_middleware(Measure)
     app.add_middleware(SecurityHeaders, https=settings.base_url.startswith("https://"))
     return app
@@ -53,6 +57,7 @@ def _lifespan(settings: Settings, local: Local) -> Callable[[FastAPI], AbstractA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running(settings, local) as service:
             app.state.service = service
+            service.metrics.registry.register(Gauges(service.database, service.intake.pool, app.state.traffic))
             yield
 
     return lifespan

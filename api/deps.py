@@ -11,11 +11,11 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from limits.strategies import FixedWindowRateLimiter
-from prometheus_client import CollectorRegistry, Histogram
 from sqlalchemy.orm import Session
 
 from api.intake import Intake
 from api.language import Catalog, pick_language
+from api.metrics import Metrics
 from api.views import Views
 from api.watcher import Watcher
 from ledger.db import Database
@@ -43,9 +43,8 @@ class Service:
     """Signs answer notes here, and checkpoints in the sequencer."""
     clock_key: VerifierKey
     limiter: FixedWindowRateLimiter
-    registry: CollectorRegistry
-    seconds: Histogram
-    """Duration of requests by method, route and status."""
+    metrics: Metrics
+    """What this process counts; it also watches the sequencer."""
     is_demo: bool
 
     @property

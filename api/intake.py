@@ -83,7 +83,8 @@ class Intake:
         return await run_in_threadpool(self._outcomes, row)
 
     async def _through_pool(self, items: Sequence[Candidate], together: bool) -> list[Outcome]:
-        tickets = [asyncio.wrap_future(one) for one in self.pool.offer(items, together=together)]
+        now_ms = time.time_ns() // 1_000_000
+        tickets = [asyncio.wrap_future(one) for one in self.pool.offer(items, now_ms=now_ms, together=together)]
         await asyncio.wait(tickets, timeout=WAIT_S)
         told: list[Outcome] = []
         for ticket in tickets:

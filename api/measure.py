@@ -1,18 +1,29 @@
 """
-Counting requests: how many, how they ended, how long they took, by route and never by address.
+Counting and naming requests: how many, how they ended, how long they took; by route, never by address or by what they asked.
 
-Source: Prometheus, naming of metrics.
+A request's id is the client's (`X-Request-Id`) where it is a plain word, else a random one; every line of the journal that is
+written while it is answered carries it, and so does the answer.
+
+Source: Prometheus, naming of metrics; structlog.contextvars.
 """
 
+import re
+import secrets
 import time
 
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+log = structlog.get_logger()
+
 UNKNOWN = "other"
+QUIET = ("/livez", "/readyz", "/metrics")  # asked every few seconds: counted, and written down only where they fail
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Measure:
-    """ASGI middleware; counts into the service's histogram once there is one."""
+    """ASGI middleware; counts into the service's metrics once there are some."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -23,18 +34,31 @@ class Measure:
             await self.app(scope, receive, send)
             return
         began, status = time.perf_counter(), 500
+        given = Headers(scope=scope).get("x-request-id", "")
+        name = given if _ID.fullmatch(given) else secrets.token_hex(8)
 
         async def noted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = name
             await send(message)
 
-        try:
-            await self.app(scope, receive, noted)
-        finally:
-            service = getattr(scope["app"].state, "service", None)
-            if service is not None:
-                # The route's pattern, not the path: a path holds lots and serials, and has no end of values.
-                route = getattr(scope.get("route"), "path", UNKNOWN)
-                service.seconds.labels(scope["method"], route, str(status)).observe(time.perf_counter() - began)
+        with structlog.contextvars.bound_contextvars(request=name):
+            try:
+                await self.app(scope, receive, noted)
+            finally:
+                _note(scope, status, time.perf_counter() - began)
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    # The route's pattern, not the path: a path holds lots and serials, and has no end of values.
+    route = getattr(scope.get("route"), "path", UNKNOWN)
+    problem = scope.get("state", {}).get("problem")
+    service = getattr(scope["app"].state, "service", None)
+    if service is not None:
+        service.metrics.request(scope["method"], route, status, seconds, problem)
+    if status < 400 and route in QUIET:
+        return
+    more = {} if problem is None else {"problem": problem}
+    log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1), **more)

@@ -2,26 +2,24 @@
 For whoever runs the service: is it alive, is it ready, how is it doing.
 
     /livez      the process answers
-    /readyz     the served checkpoint verifies under our keys, is not stale, and the pool is being emptied
+    /readyz     the served checkpoint verifies under our keys, is not stale, the pool is being emptied, and nobody stops us
     /metrics    Prometheus; counts and sizes, no identifiers
 
 Source: interface.md.
 """
 
 import time
-from collections.abc import Iterator
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.deps import Reading, Service, Serving
+from api.deps import Reading, Serving
 from api.problems import HttpProblem
-from ledger.models import AnchorRow, ParcelRow
-from ledger.parcels import OPEN, waiting_count
+from ledger.models import ParcelRow
+from ledger.parcels import OPEN
 from ledger.pooling import published_size
 from ledger.problems import Fatal
 from ledger.sequencer import REFRESH
@@ -40,8 +38,10 @@ def livez() -> Response:
 
 
 @router.get("/readyz")
-def readyz(service: Serving, session: Reading) -> Response:
+def readyz(request: Request, service: Serving, session: Reading) -> Response:
     """Ready to serve: otherwise 503 with the reason."""
+    if request.app.state.traffic.stopping:
+        raise HttpProblem("stopping", "this process was told to stop", retry_after_s=1)
     try:
         served = open_signed(service.store.read_checkpoint() or "", service.log_key, service.clock_key)
     except (Fatal, OSError) as error:
@@ -66,30 +66,4 @@ def oldest_wait_s(session: Session) -> int:
 @router.get("/metrics")
 def metrics(service: Serving) -> Response:
     """Counters and gauges in Prometheus' text format."""
-    return Response(generate_latest(service.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-class LogCollector:
-    """Reads the gauges from the database whenever they are scraped."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """See prometheus_client.registry.Collector."""
-        with self._service.database.reading() as session:
-            size = published_size(session)
-            waiting = waiting_count(session) + len(self._service.intake.pool)
-            waits = oldest_wait_s(session)
-            anchored = session.scalar(
-                select(func.max(AnchorRow.size)).where(AnchorRow.state.in_(("included", "safe", "final")))
-            )
-        yield GaugeMetricFamily("originmark_published_entries", "Entries that everybody can see", size)
-        yield GaugeMetricFamily("originmark_pool_statements", "Admitted, not yet published", waiting)
-        yield GaugeMetricFamily("originmark_pool_oldest_seconds", "Age of the oldest unfinished statement", waits)
-        yield GaugeMetricFamily("originmark_anchored_entries", "Size of the newest anchored tree", anchored or 0)
-
-
-def register(registry: CollectorRegistry, service: Service) -> None:
-    """Add the log's gauges to the registry that `/metrics` prints."""
-    registry.register(LogCollector(service))
+    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)

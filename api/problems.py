@@ -44,6 +44,10 @@ HTTP: Mapping[str, Reason] = {
     "sign-in": Reason(401, "Sign in with a regulator's key first", "请先以监管密钥登录"),
     "other-site": Reason(403, "The form was sent from another site", "表单来自其他网站"),
     "too-often": Reason(429, "Too many attempts: wait a little", "尝试过于频繁，请稍候"),
+    "head-too-large": Reason(431, "The request's head is too large", "请求头过大"),
+    "body-too-slow": Reason(408, "The body came too slowly", "请求体传输过慢"),
+    "busy": Reason(503, "The service is busy: come back later", "服务繁忙，请稍后再来"),
+    "stopping": Reason(503, "This process stops: send it again", "服务正在停止，请重新发送"),
     "not-ready": Reason(503, "The service is not ready", "服务尚未就绪"),
     "failed": Reason(500, "Something failed on our side", "服务器内部错误"),
 }  # fmt: skip
@@ -54,6 +58,8 @@ PLACES: Mapping[str, str] = {
     "too-large": "", "not-a-jws": "", "too-many-subjects": "/credentialSubject",
     "bad-check-digit": "/credentialSubject", "bad-uri": "/credentialSubject", "bad-event": "/credentialSubject",
 }  # fmt: skip
+CLOSES = frozenset(("body-too-large", "body-too-slow", "head-too-large", "stopping"))
+"""Problems after which the connection is closed: what the client still sends is not read."""
 _BY_STATUS: Mapping[int, str] = {404: "not-found", 405: "method-not-allowed", 400: "bad-parameter", 401: "sign-in"}
 
 
@@ -105,6 +111,7 @@ def problem_body(problem: Refused | HttpProblem, *, base_url: str, lang: str) ->
 def problem_response(problem: Refused | HttpProblem, request: Request) -> Response:
     """The problem as an answer: a page for a person's browser, problem+json for everybody else."""
     lang = pick_language(request)
+    request.state.problem = problem.code  # for the journal and the counters (measure.py)
     body = problem_body(problem, base_url=request.app.state.base_url, lang=lang)
     service = getattr(request.app.state, "service", None)
     if service is not None and wants_html(request):
@@ -113,7 +120,9 @@ def problem_response(problem: Refused | HttpProblem, request: Request) -> Respon
     headers = {"content-language": TAGS[lang], "cache-control": "no-store", "access-control-allow-origin": "*"}
     if problem.retry_after_s is not None:
         headers["retry-after"] = str(problem.retry_after_s)
-    if problem.code == "body-too-large":
+    if isinstance(problem, Refused) and problem.link is not None:
+        headers["link"] = f'<{problem.link}>; rel="successor-version"'
+    if problem.code in CLOSES:
         headers["connection"] = "close"
     return JSONResponse(body, problem.reason.status, headers, MEDIA)
 

@@ -17,12 +17,12 @@ from typing import Any, Protocol
 import structlog
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.deps import Service
 from api.intake import Intake
-from api.ops import register
+from api.metrics import Metrics
 from api.views import Views
 from api.watcher import Watcher
 from ledger import parcels
@@ -68,8 +68,9 @@ async def running(settings: Settings, local: Local) -> AsyncIterator[Service]:
         database = database_of(settings)
         stack.callback(database.close)
         keys = load_keys(settings.keys, settings.origin)
-        sequencer = sequencer_of(settings, database, keys)
-        service = _service(settings, local, database, keys, sequencer)
+        metrics = Metrics(CollectorRegistry())
+        sequencer = sequencer_of(settings, database, keys, metrics)
+        service = _service(settings, local, database, keys, sequencer, metrics)
         stack.callback(service.intake.examiners.close)
         stop = threading.Event()
         if database.is_sqlite:
@@ -83,23 +84,21 @@ async def running(settings: Settings, local: Local) -> AsyncIterator[Service]:
             stop.set()
 
 
-def _service(settings: Settings, local: Local, database: Database, keys: Keys, sequencer: Sequencer) -> Service:
-    registry = CollectorRegistry()
-    seconds = Histogram("originmark_http_seconds", "Requests by route", ("method", "route", "status"), registry=registry)
+def _service(
+    settings: Settings, local: Local, database: Database, keys: Keys, sequencer: Sequencer, metrics: Metrics
+) -> Service:
     validator = EventValidator.build()
     watcher = Watcher(partial(_first_open, database))
     workers = settings.workers if settings.workers is not None else usable_cores()
     intake = Intake(
         database, sequencer.pool, Examiners(validator, workers), watcher, parcels.seal_key(keys.log), settings.pool_limit
     )
-    service = Service(
+    return Service(
         settings=settings, database=database, store=store_of(settings), validator=validator,
         intake=intake, tallies=Tallies(), watcher=watcher,
         views=Views.load(origin=settings.origin, banner=local.is_demo), log_signer=keys.log, clock_key=keys.clock.vkey,
-        registry=registry, seconds=seconds, limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,
+        metrics=metrics, limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,
     )  # fmt: skip
-    register(registry, service)
-    return service
 
 
 def _first_open(database: Database) -> int | None:

@@ -2,8 +2,8 @@
 What the top of a scan page says before the phone has verified anything: product, farm, dates, the way, an open recall.
 
 Read from the bundle's statements alone, so that the page cannot tell more than it carries.  It is the operator's reading,
-and the page says so until its own script has gone through the numbered steps.  Not here: the page's verifier, which
-verify/web/ makes into one file, and any verdict.
+and the page says so until its own script has gone through the numbered steps.  Not here: the page's markup and
+its verifier (scanpage.py), and any verdict.
 
 Source: protocol.md section 3.
 """
@@ -14,13 +14,14 @@ from datetime import datetime
 from typing import Any
 
 from api.language import Catalog, pick_name
+from api.scanpage import scan_page, words
 from producers.epcis import kde
-from verify import gs1
+from verify import gs1, subjects
 from verify.authority import scope_uris
 from verify.bundle import Bundle, Carried, parse_bundle
 from verify.epcis import Event
 from verify.history import Record
-from verify.web.inline import scan_page, words
+from verify.statement import Statement
 
 _DATES = (("harvested", kde.HARVEST_DATE), ("packed", kde.PACK_DATE), ("expires", kde.EXPIRES))
 
@@ -61,7 +62,7 @@ class Reading:
 
 
 def summarise(bundle: Bundle, *, lang: str, catalog: Catalog) -> dict[str, Any]:
-    """What the page shows at once, in the reader's language: the members that verify/web/inline.py draws, and `recall`."""
+    """What the page shows at once, in the reader's language: the members that scanpage.py draws, and `recall`."""
     reading = Reading.of(bundle.statements)
     named = gs1.subjects_of_uri(bundle.label)
     lot = next((uri for uri in named if gs1.level(uri) in ("lot", "sscc")), named[0])
@@ -86,14 +87,24 @@ def render_scan(
     `policy` is the operator's proposal, `rpc` the addresses the phone may ask for the chain (`/devchain` in a demo).
     Raises Malformed where the bundle cannot be read.
     """
-    summary = summarise(parse_bundle(bundle_json), lang=lang, catalog=catalog)
+    bundle = parse_bundle(bundle_json)
+    summary = summarise(bundle, lang=lang, catalog=catalog)
     # A recall does not wait for a script: it stands in the page also where none runs.
     said = [str(summary["recall"] or ""), catalog.text(lang, "banner.demo") if is_demo else ""]
     html, csp = scan_page(
         bundle_json=bundle_json, lang=lang, messages=words(lang), policy=policy, summary=summary, rpc=rpc,
-        banner=" ".join(filter(None, said)) or None,
+        subjects=filed_under(bundle), banner=" ".join(filter(None, said)) or None,
     )  # fmt: skip
     return html, f"{csp}; frame-ancestors 'none'"
+
+
+def filed_under(bundle: Bundle) -> list[list[str]]:
+    """For each statement the URIs, and the target's keys as hexadecimal, under which the log files it."""
+    return [[*subjects.uris(st), *_target_keys(st)] for st in (one.statement for one in bundle.statements)]
+
+
+def _target_keys(statement: Statement) -> list[str]:
+    return list(statement.disclosed["keys"]) if statement.kind in ("Withdrawal", "Erasure") else []
 
 
 def what(event: Event, lang: str, catalog: Catalog) -> str:

@@ -19,7 +19,7 @@ from ledger.project import MAX_TEXT, NUL, Told, told_rows
 from ledger.shown import Audience, statement_of
 from verify.errors import VerificationError
 from verify.history import Record
-from verify.statement import Statement
+from verify.statement import CONTROL_KINDS, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ def candidate_of(record: Record, *, verified: bool = False) -> Candidate:
         valid_from=statement.payload["validFrom"], jws=statement.jws,
         disclosures=tuple(shown.text for shown in statement.disclosures), keys=record.keys,
         serials=record.uris if in_clear else (), declares_error=event is not None and event.error_declaration,
-        rows=told_rows(record), verified=verified,
+        # What a control statement tells is read once its authority is judged: before that no shape of it is certain.
+        rows={} if statement.kind in CONTROL_KINDS else told_rows(record), verified=verified,
     )  # fmt: skip
 
 

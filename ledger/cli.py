@@ -6,7 +6,7 @@ Settings come from the environment (settings.py).  Exit codes: 0 done · 1 refus
 
 import typer
 
-from ledger.commands import inspect, log, outside, party
+from ledger.commands import inspect, log, outside, party, witness
 
 
 def ledger_app() -> typer.Typer:
@@ -19,7 +19,7 @@ def ledger_app() -> typer.Typer:
     app.add_typer(log.db_app, name="db")
     app.add_typer(party.party_app, name="party")
     app.add_typer(inspect.recall_app, name="recall")
-    app.add_typer(outside.witness_app, name="witness")
+    app.add_typer(witness.witness_app, name="witness")
     app.add_typer(outside.anchor_app, name="anchor")
     app.add_typer(outside.apikey_app, name="apikey")
     return app

@@ -69,6 +69,7 @@ def open_database(url: str) -> Database:
         engine = create_engine(parsed)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
+    event.listen(engine, "reset", _end)
     writer = engine.execution_options(originmark_write=True)
     return Database(engine, sessionmaker(engine), sessionmaker(writer))
 
@@ -85,6 +86,12 @@ def _configure(connection: Any, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("originmark_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _end(connection: Any, _record: object, _state: object) -> None:
+    # SQLAlchemy takes a COMMIT that failed for the end of its transaction.  Where it is still open, the pool would hand out a
+    # connection that can begin no other, and that holds SQLite's only write lock for as long as the process lives.
+    connection.rollback()
 
 
 @contextmanager

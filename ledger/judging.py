@@ -24,7 +24,7 @@ from ledger.batch import Batch, Sequenced
 from ledger.candidates import Candidate, candidate_of, read_stored
 from ledger.models import StatementRow
 from ledger.problems import Fatal, Refused
-from ledger.project import CONTENT, derive, drop, store
+from ledger.project import CONTENT, derive, drop, store, told_rows
 from ledger.registry import SqlHistory
 from ledger.writing import held
 from verify.authority import check_control, check_serials, key_at
@@ -149,12 +149,12 @@ class Judge:
 
     def _place(self, candidate: Candidate, repeats: bool) -> Sequenced:
         index, digest = self._index, candidate.digest
-        rows = candidate.rows
+        rows = candidate.rows or told_rows(record := candidate.record())
         if candidate.kind == "Withdrawal":
             ((target, _),) = rows["withdrawals"]
             rows = {**rows, "withdrawals": [(target, self._index_of(target))]}
         elif candidate.kind == "Erasure":
-            self._erase(bytes.fromhex(candidate.record().statement.subject["digest"]), index)
+            self._erase(bytes.fromhex(record.statement.subject["digest"]), index)
         self.batch.add(index, candidate, Entry(self._time_ms, digest, candidate.keys).encode(), rows, repeats)
         self._index += 1
         placed = Sequenced(index, digest, self._time_ms)

@@ -1,29 +1,33 @@
 """
-The object store, as three verbs: a local folder by default, S3 in earnest.
+The object store, as few verbs: a local folder by default, a bucket in earnest.
 
 Not trusted: whoever reads proofs detects damage; at worst the log stops.  What is promised: `create` never changes an object,
 and what was written before `settle` is durable when it returns.
 
-Source: obstore's LocalStore and S3Store; the local one does not fsync, so this file does, once for many writes.
+    Objects      what the log needs
+    Batches      writes many at once, faster
+    Shelf        lists and deletes: for collecting partial tiles, never on the way of a statement
+
+Back-ends: folder.py, buckets.py, and here somebody's published log, read-only.
 """
 
-import os
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-import obstore
-from obstore.exceptions import AlreadyExistsError, NotFoundError
-from obstore.store import LocalStore, from_url
-
-from ledger.problems import Fatal
+from ledger.buckets import BucketObjects, BucketSettings
+from ledger.folder import FolderObjects
+from ledger.stored import Listed
 
 MAX_OBJECT = 32 * 1_048_576  # bytes; a full tile of entries has at most 16 MiB
+STREAMS = 16  # reads at once; a bucket's answer is mostly waiting
 
 
 class Objects(Protocol):
-    """Named bytes.  Any method may raise OSError or obstore's BaseError: then the state is unknown."""
+    """Named bytes.  Any method may raise OSError: then the state is unknown."""
 
     def read(self, path: str) -> bytes | None:
         """The object, None where there is none."""
@@ -32,61 +36,53 @@ class Objects(Protocol):
         """Write an immutable object.  Writing the same bytes again is fine; raises Fatal where others are there."""
 
     def replace(self, path: str, data: bytes) -> None:
-        """Write an object, whatever was there."""
+        """Write an object in place of the one there."""
 
     def settle(self) -> None:
         """Return once everything written so far is durable."""
 
 
-class ObstoreObjects:
-    """Objects in a folder or an S3 bucket (credentials from the environment, as obstore reads them)."""
+@runtime_checkable
+class Batches(Protocol):
+    """An object store that is faster at many objects than at one."""
 
-    def __init__(self, url: str) -> None:
-        self._folder = None if "://" in url else Path(url)
-        self._unsettled: list[Path] = []
-        if self._folder is None:
-            self._store = from_url(url)
-        else:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-            self._store = LocalStore(self._folder)
+    def write_many(self, items: Mapping[str, bytes], *, replace: bool) -> None:
+        """Create or overwrite all, in any order; all are durable when it returns.  Raises as Objects."""
 
-    def read(self, path: str) -> bytes | None:
-        """See Objects."""
-        try:
-            return bytes(obstore.get(self._store, path).bytes())
-        except (FileNotFoundError, NotFoundError):
-            return None
 
-    def create(self, path: str, data: bytes) -> None:
-        """See Objects."""
-        try:
-            obstore.put(self._store, path, data, mode="create")
-        except AlreadyExistsError:
-            # Our own earlier attempt, cut short after the write: fine.  A torn file of a power cut is not, but then the
-            # checkpoint that covers it was never published, and recovery replaces instead of creating.
-            if self.read(path) != data:
-                raise Fatal(f"{path} exists with other bytes") from None
-        self._written(path)
+@runtime_checkable
+class Shelf(Protocol):
+    """An object store that can be tidied."""
 
-    def replace(self, path: str, data: bytes) -> None:
-        """See Objects."""
-        obstore.put(self._store, path, data)
-        self._written(path)
+    def listed(self, prefix: str) -> list[Listed]:
+        """The objects right under `prefix`, which ends in a slash; by name."""
 
-    def settle(self) -> None:
-        """See Objects."""
-        # Files before folders: a name must not outlive its content.
-        pending, self._unsettled = self._unsettled, []
-        for target in (*pending, *dict.fromkeys(path.parent for path in pending)):
-            descriptor = os.open(target, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+    def drop(self, paths: list[str]) -> None:
+        """Delete objects; those that are gone already are fine."""
 
-    def _written(self, path: str) -> None:
-        if self._folder is not None:  # a bucket's answer means durable already
-            self._unsettled.append(self._folder / path)
+
+def open_objects(url: str, settings: BucketSettings | None = None) -> "FolderObjects | BucketObjects":
+    """A folder, or a bucket where `url` has a scheme; its settings come from the environment unless given."""
+    return BucketObjects(url, settings) if "://" in url else FolderObjects(Path(url))
+
+
+ObstoreObjects = open_objects
+
+
+def write_all(objects: Objects, items: Mapping[str, bytes], *, replace: bool) -> None:
+    """Write many objects, together where the store can; durable on return.  Raises as Objects: some may be written then."""
+    if isinstance(objects, Batches):
+        objects.write_many(items, replace=replace)
+        return
+    for path, data in items.items():
+        (objects.replace if replace else objects.create)(path, data)
+    objects.settle()
+
+
+def read_all(objects: Objects, paths: Iterable[str]) -> Iterator[bytes | None]:
+    """Read many objects at once; yields them in the order of `paths`."""
+    with ThreadPoolExecutor(STREAMS) as pool:
+        yield from pool.map(objects.read, paths)
 
 
 class HttpObjects:

@@ -23,6 +23,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from ledger.candidates import Candidate, pack, unpack
+from ledger.freezing import freeze_of
 from ledger.models import ParcelRow, RefusalRow
 from ledger.pooling import Outcome, Parcel, full
 from ledger.problems import Refused
@@ -39,7 +40,10 @@ def seal_key(log: Signer) -> bytes:
 
 
 def send(session: Session, items: Sequence[Candidate], key: bytes, *, now_ms: int, limit: int, together: bool = False) -> int:
-    """Write a parcel; returns its row.  The caller commits.  Raises Refused (`pool-full`)."""
+    """Write a parcel; returns its row.  The caller commits.  Raises Refused (`pool-full`, `log-frozen`)."""
+    frozen = freeze_of(session)
+    if frozen is not None:
+        raise frozen.refusal()
     waits = waiting_count(session)
     if waits >= limit:
         raise full(waits)
@@ -58,7 +62,7 @@ def waiting(session: Session, limit: int, key: bytes) -> list[Parcel]:
     for row in session.scalars(oldest):
         if limit <= 0:
             break
-        found.append(Parcel(_opened(row, key), row.together, row.id))
+        found.append(Parcel(_opened(row, key), row.together, row.id, row.received_ms))
         limit -= row.count
     return found
 

@@ -66,6 +66,7 @@ class Parcel:
     together: bool = False
     row: int | None = None
     """In the database, where another process admitted it (parcels.py)."""
+    received_ms: int = 0
     ticket: Ticket = field(default_factory=Future)
 
 
@@ -80,10 +81,10 @@ class Pool:
         self._closed: Refused | None = None
         self._lock = threading.Lock()
 
-    def offer(self, items: Sequence[Candidate], *, together: bool = False) -> list[Ticket]:
+    def offer(self, items: Sequence[Candidate], *, now_ms: int, together: bool = False) -> list[Ticket]:
         """Put candidates in; returns the tickets of the parcels they make, in order.  Raises Refused (`pool-full`)."""
         cut = max(1, len(items)) if together else PARCEL
-        parcels = [Parcel(items[at : at + cut], together) for at in range(0, len(items), cut)]
+        parcels = [Parcel(items[at : at + cut], together, received_ms=now_ms) for at in range(0, len(items), cut)]
         with self._lock:
             if self._closed is not None:
                 raise self._closed
@@ -113,6 +114,11 @@ class Pool:
             self._count(parcels, 1)
         self.wake.set()
 
+    def shut(self, why: Refused) -> None:
+        """Send away whoever comes; who waits is still sequenced."""
+        with self._lock:
+            self._closed = why
+
     def close(self, why: Refused | None) -> None:
         """Send away everybody who waits and whoever comes; None opens it again."""
         with self._lock:
@@ -128,6 +134,12 @@ class Pool:
     def is_open(self) -> bool:
         """Whether this process sequences; otherwise parcels go through the database."""
         return self._closed is None
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the oldest that waits came in, ms since 1970."""
+        with self._lock:
+            return self._held[0].received_ms if self._held else None
 
     def __len__(self) -> int:
         """Statements that wait."""

@@ -39,6 +39,8 @@ REASONS: Mapping[str, Reason] = {
     "too-many-subjects": Reason(413, "The statement names too many subjects: split it", "声明涉及的对象过多，请拆分"),
     "too-many-lines": Reason(413, "Too many statements in one request", "一次提交的声明过多"),
     "pool-full": Reason(503, "The log is busy: send it again later", "账本繁忙，请稍后重发"),
+    "log-frozen": Reason(403, "This log takes no statements any more", "此账本已冻结，不再接收声明"),
+    "key-too-often": Reason(429, "Too many statements under this key: wait a little", "此密钥提交过于频繁，请稍候"),
     "event-in-future": Reason(503, "The event lies too far in the future: send it again later", "事件时间超前过多，请稍后重发"),
     # Who signed.
     "bad-signature": Reason(401, "The signature does not verify", "签名验证失败"),
@@ -87,12 +89,16 @@ class Refused(Exception):
     same bytes may be good later.
     """
 
-    def __init__(self, code: str, detail: str, *, where: str | None = None, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, code: str, detail: str, *, where: str | None = None, retry_after_s: int | None = None, link: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.where = where
         self.retry_after_s = retry_after_s
+        self.link = link
+        """Where a statement that is not taken here may go instead: a frozen log's successor."""
 
     @property
     def reason(self) -> Reason:
@@ -113,12 +119,14 @@ class Refused(Exception):
 
     def as_json(self) -> dict[str, Any]:
         """The form that the pool keeps; `from_json` reads it."""
-        return {"code": self.code, "detail": self.detail, "where": self.where, "retry_after_s": self.retry_after_s}
+        return {"code": self.code, "detail": self.detail, "where": self.where, "retry_after_s": self.retry_after_s,
+                "link": self.link}  # fmt: skip
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Refused":
         """Read what `as_json` printed."""
-        return cls(value["code"], value["detail"], where=value["where"], retry_after_s=value["retry_after_s"])
+        more = {"where": value["where"], "retry_after_s": value["retry_after_s"], "link": value.get("link")}
+        return cls(value["code"], value["detail"], **more)
 
 
 class Fatal(Exception):

@@ -158,7 +158,7 @@ class Publisher:
         def prove(old: int) -> list[Hash]:
             return prove_consistency(reader, old, size) if old else []
 
-        lines, failed = collect(self.witnesses, signed.body, prove)
+        lines, failed = collect(self.witnesses, signed.body, prove, self.quorum or None)
         for error in failed:
             log.warning("witness.failed", reason=str(error))
         if len(lines) < self.quorum:

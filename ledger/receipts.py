@@ -20,6 +20,7 @@ from ledger.models import EntryRow, Published
 from ledger.tiles import TileStore
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
+from verify.errors import VerificationError
 from verify.merkle import Reader, leaf_hash, prove_inclusion, verify_inclusion
 from verify.note import parse_note
 from verify.proof import TlogProof
@@ -63,7 +64,11 @@ def receipts(session: Session, store: TileStore, digests: Iterable[bytes]) -> li
     checkpoint = Checkpoint.parse(parse_note(body).text)
     entries = _entries(session, wanted, checkpoint.size)
     reader = store.reader(checkpoint.size)
-    return [_receipt(entries, digest, checkpoint, body, reader) for digest in wanted]
+    try:
+        return [_receipt(entries, digest, checkpoint, body, reader) for digest in wanted]
+    except VerificationError:
+        store.forget()  # a tile was damaged when it was read; once it is repaired, the next receipt is good
+        raise
 
 
 def _entries(session: Session, digests: list[bytes], size: int) -> dict[bytes, tuple[int, bytes]]:

@@ -13,12 +13,15 @@ from ledger.db import Database, open_database
 from ledger.keys import Keys, note_signer
 from ledger.models import WitnessRow
 from ledger.objects import ObstoreObjects
+from ledger.observing import Observer, Silent
 from ledger.pooling import Pool
 from ledger.publishing import Publisher
 from ledger.sequencer import Sequencer, system_clock
 from ledger.settings import Settings
 from ledger.tiles import TileStore
-from ledger.witness import LocalWitness, Submit, Witness, over_http
+from ledger.witness import Submit, Witness, over_http
+from ledger.witnessing.cosigner import Cosigner
+from ledger.witnessing.memory import Memory
 from verify.note import COSIGNER, VerifierKey
 
 LOCAL = "local:"
@@ -34,7 +37,7 @@ def store_of(settings: Settings) -> TileStore:
     return TileStore(ObstoreObjects(settings.tiles))
 
 
-def sequencer_of(settings: Settings, database: Database, keys: Keys) -> Sequencer:
+def sequencer_of(settings: Settings, database: Database, keys: Keys, observer: Observer | None = None) -> Sequencer:
     """The sequencer with its publisher and the witnesses of the database.  Run it under db.sequencer_lock."""
     store = store_of(settings)
     with database.reading() as session:
@@ -42,13 +45,15 @@ def sequencer_of(settings: Settings, database: Database, keys: Keys) -> Sequence
     quorum = 0 if settings.witness_fail_open else settings.witness_quorum
     publisher = Publisher(database, store, keys.log.vkey, keys.clock.vkey, witnesses, quorum)
     pool = Pool(settings.pool_limit)
-    return Sequencer(database, store, keys, publisher, batch_limit=settings.batch_limit, pool=pool)
+    watching = observer or Silent()
+    return Sequencer(database, store, keys, publisher, batch_limit=settings.batch_limit, pool=pool, observer=watching)
 
 
 def witnesses_of(session: Session, settings: Settings, log: VerifierKey) -> Sequence[Witness]:
     """The witnesses we ask, by name."""
     rows = session.scalars(select(WitnessRow).order_by(WitnessRow.name)).all()
-    return [Witness(VerifierKey.parse(row.vkey), _transport(row.url, settings, log)) for row in rows]
+    timeout_s = settings.witness_timeout_s
+    return [Witness(VerifierKey.parse(row.vkey), _transport(row.url, settings, log), timeout_s=timeout_s) for row in rows]
 
 
 def _transport(url: str, settings: Settings, log: VerifierKey) -> Submit:
@@ -57,8 +62,10 @@ def _transport(url: str, settings: Settings, log: VerifierKey) -> Submit:
     return local_witness(url.removeprefix(LOCAL), settings, log).add_checkpoint
 
 
-def local_witness(name: str, settings: Settings, log: VerifierKey) -> LocalWitness:
+def local_witness(name: str, settings: Settings, log: VerifierKey) -> Cosigner:
     """The witness of this name that runs in this process; its key is keys/witness-<file>.pem, its memory beside the database."""
     file = name.replace("/", "-")
-    signer = note_signer(settings.keys / f"witness-{file}.pem", name, COSIGNER)
-    return LocalWitness(signer, [log], settings.data / f"witness-{file}.json", lambda: system_clock() // 1000)
+    signer, path = note_signer(settings.keys / f"witness-{file}.pem", name, COSIGNER), settings.data / f"witness-{file}.db"
+    memory = Memory.open(path, signer.vkey) if path.exists() else Memory.create(path, signer.vkey)
+    memory.follow(log)
+    return Cosigner(signer, memory, lambda: system_clock() // 1000)

@@ -24,9 +24,11 @@ from sqlalchemy.orm import Session
 
 from ledger import parcels
 from ledger.db import Database, LeaseLost
+from ledger.freezing import freeze_of
 from ledger.judging import Judge
 from ledger.keys import Keys
 from ledger.models import CheckpointRow, EntryRow, Log
+from ledger.observing import Observer, Silent
 from ledger.pooling import Parcel, Pool
 from ledger.problems import Fatal
 from ledger.publishing import NotPublished, Publisher, Unpublished
@@ -46,12 +48,11 @@ BACKOFF = 1.0  # s before the first reload after an error, doubled up to 30
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step did: statements finished, entries added, size of the published log, how long it took."""
+    """What one step did: statements finished, entries added, size of the published log."""
 
     judged: int
     added: int
     size: int
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,7 @@ class Sequencer:
     batch_limit: int = BATCH_LIMIT
     pool: Pool = field(default_factory=Pool)
     """What this process admitted; other processes' parcels come through the database."""
-    observe: Callable[[Step], None] = field(default=lambda step: None)
-    """Told of every step that judged something."""
+    observer: Observer = field(default_factory=Silent)
     _head: Head | None = field(default=None, init=False)
     _seal: bytes = field(default=b"", init=False)
 
@@ -107,6 +107,7 @@ class Sequencer:
                 self._head = None
                 raise
             except (Fatal, SQLAlchemyError, OSError, BaseError) as error:
+                self.observer.stopped(error)
                 log.error("sequencer.stopped", error=str(error), retry_s=wait)
                 stop.wait(wait)
                 wait = min(wait * 2, 30.0)
@@ -134,8 +135,14 @@ class Sequencer:
     def _waiting(self) -> list[Parcel]:
         self._seal = self._seal or parcels.seal_key(self.keys.log)
         with self.database.reading() as session:
+            frozen = freeze_of(session)
             # Other processes' first: whoever submits here must not keep them out.
             found = parcels.waiting(session, self.batch_limit, self._seal)
+        if frozen is not None:
+            # What came in before is still taken, until the last checkpoint is signed.
+            self.pool.shut(frozen.refusal())
+            if frozen.frozen_ms is not None:
+                return []
         return [*found, *self.pool.take(self.batch_limit - sum(len(one.items) for one in found))]
 
     def recover(self) -> Head:
@@ -187,8 +194,10 @@ class Sequencer:
         if fresh is not None:
             self.publisher.take(fresh)
         self.publisher.publish(grown.signed)
-        step = Step(sum(map(len, told)), len(judge.leaves), grown.edge.size, time.monotonic() - began)
-        self.observe(step)
+        step = Step(sum(map(len, told)), len(judge.leaves), grown.edge.size)
+        waited_s = (self.now_ms() - min(parcel.received_ms for parcel in batch)) / 1000
+        seconds = time.monotonic() - began
+        self.observer.batch(judged=step.judged, added=step.added, size=step.size, seconds=seconds, waited_s=waited_s)
         return step
 
     def _grow(self, session: Session, head: Head, leaves: Sequence[Hash], now: int) -> tuple[Head, Unpublished | None]:

@@ -5,6 +5,7 @@ Each says who could hurt us through it.  Values only: nothing is opened here.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -39,6 +40,22 @@ class Settings(BaseSettings):
     """Publish without the quorum.  False stops the log when a witness is down; readers' policies decide in both cases."""
     witness_quorum: int = Field(default=0, ge=0)
     """How many of our witnesses must sign before we publish, where `witness_fail_open` is false."""
+    max_requests: int = Field(default=1_024, ge=1)
+    """Requests at work at once; one more is asked to come back (503).  Each that waits for its receipt counts."""
+    max_connections: int = Field(default=2_048, ge=1)
+    """Open connections; one more is closed with 503."""
+    max_body_memory: int = Field(default=268_435_456, ge=1_048_576)
+    """Bytes of request bodies held at once, by all requests together."""
+    patience_s: float = Field(default=10.0, gt=0, le=300)
+    """How long a client may take for the head of a request, and lag behind 1 KiB/s with its body."""
+    address_rate: int = Field(default=600_000, ge=0)
+    """Requests a minute from one address (IPv6: one /64); 0 for no limit.  The default is more than two cores can answer."""
+    party_rate: int = Field(default=600_000, ge=0)
+    """Statements a minute under one key, counted once its signature verified; 0 for no limit."""
+    drain_notice_s: float = Field(default=1.0, ge=0, le=300)
+    """How long `readyz` says no before the listening socket closes: what a load balancer needs to look elsewhere."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """auto: text for a terminal, JSON for everything else."""
     anchor_rpc_url: str = ""
     """Not trusted: a lying node can delay an anchor, and readers ask their own.  Empty: nothing is anchored."""
     anchor_chain_id: int = 0

@@ -12,14 +12,16 @@ Source: c2sp.org/tlog-tiles v0.1.0.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ledger.objects import Objects
+from ledger.objects import Objects, write_all
 from ledger.problems import Fatal
+from ledger.tile_cache import Rows, TileCache, hash_at, rows_over
 from verify import merkle
 from verify.merkle import Hash
 from verify.tiles import WIDTH, format_entries, parse_entries, tile_path
 
 HEIGHT = 8  # levels of the tree in a tile
 CHECKPOINT = "checkpoint"
+CACHE = 64 * 1_048_576  # bytes of tiles kept for proofs: 4,000 tiles, the newest 1,000,000 entries
 Tile = tuple[Hash, ...]
 Tiles = Mapping[tuple[int, int], Tile]
 """(level of tiles, number) -> its hashes; a full tile has 256."""
@@ -88,46 +90,61 @@ def reader_of(tiles: Tiles) -> merkle.Reader:
 class TileStore:
     """What the public reads: `tile/…`, `tile/entries/…` and `checkpoint` under one prefix."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, cache_bytes: int = CACHE) -> None:
         self.objects = objects
+        self._cache = TileCache(cache_bytes)
 
     def read_tile(self, level: int, index: int, size: int) -> Tile:
         """A tile as it is in the tree of `size` leaves, also from a wider one.  Raises Fatal where it is lost or torn."""
-        width = width_at(level, index, size)
-        data = self._read(level, index, width)
-        if data is None or len(data) % 32 or len(data) < width * 32:
-            raise Fatal(f"{tile_path(level, index, width)} is missing or torn")
-        return tuple(data[at : at + 32] for at in range(0, width * 32, 32))
+        data = self._read_tile(level, index, width_at(level, index, size))
+        return tuple(data[at : at + 32] for at in range(0, len(data), 32))
+
+    def _read_tile(self, level: int, index: int, width: int) -> bytes:
+        data, held = self._read(level, index, width)
+        if data is None or len(data) != held * 32:
+            raise Fatal(f"{tile_path(level, index, held)} is missing or torn")
+        return data[: width * 32]
 
     def read_entries(self, index: int, size: int) -> list[bytes]:
         """The entries of one bundle in the log of `size`.  Raises Fatal where it is lost, Malformed where it is torn."""
         width = width_at(0, index, size)
-        data = self._read("entries", index, width)
+        data, held = self._read("entries", index, width)
         if data is None:
             raise Fatal(f"{tile_path('entries', index, width)} is missing")
-        end = 0
-        for _ in range(width):
-            end += 2 + int.from_bytes(data[end : end + 2], "big")
-        return parse_entries(data[:end], width)
+        return parse_entries(data, held)[:width]
 
-    def _read(self, level: int | str, index: int, width: int) -> bytes | None:
+    def _read(self, level: int | str, index: int, width: int) -> tuple[bytes | None, int]:
+        """The object with this tile, and how wide the tile in it is."""
         data = self.objects.read(tile_path(level, index, width))
+        if data is not None or width == WIDTH:
+            return data, width
         # A partial tile may be gone once the full one exists.
-        return self.objects.read(tile_path(level, index)) if data is None and width < WIDTH else data
+        data = self.objects.read(tile_path(level, index))
+        return data, width if data is None else WIDTH
 
     def reader(self, size: int, overlay: Tiles | None = None) -> merkle.Reader:
-        """A reader for proofs up to `size` that keeps what it read; `overlay` holds tiles that are not stored yet."""
-        known = dict(overlay or {})
+        """A reader for proofs up to `size`, from memory where it can; `overlay` holds tiles that are not stored yet."""
+        fresh = overlay or {}
 
         def read(level: int, index: int) -> Hash:
             height, depth = divmod(level, HEIGHT)
             number, offset = divmod(index, WIDTH >> depth)
-            tile = known.get((height, number))
-            if tile is None:
-                tile = known[height, number] = self.read_tile(height, number, size)
-            return _within(tile, depth, offset)
+            tile = fresh.get((height, number))
+            return hash_at(self._rows(height, number, size), depth, offset) if tile is None else _within(tile, depth, offset)
 
         return read
+
+    def _rows(self, level: int, index: int, size: int) -> Rows:
+        key = (level, index, width_at(level, index, size))
+        rows = self._cache.find(key)
+        if rows is None:
+            rows = rows_over(self._read_tile(*key))
+            self._cache.keep(key, rows)
+        return rows
+
+    def forget(self) -> None:
+        """Read tiles anew from now on: after damage was found, or repaired."""
+        self._cache.forget()
 
     def read_edge(self, size: int) -> RightEdge:
         """The right edge at `size`, as stored.  Raises Fatal where a tile is lost; the caller compares the root."""
@@ -144,12 +161,11 @@ class TileStore:
 
         `repair` overwrites: only for what no published checkpoint covers yet, or what was just re-derived and verified.
         """
-        write = self.objects.replace if repair else self.objects.create
-        for (level, index), tile in tiles.items():
-            write(tile_path(level, index, len(tile)), b"".join(tile))
-        for index, entries in bundles.items():
-            write(tile_path("entries", index, len(entries)), format_entries(list(entries)))
-        self.objects.settle()
+        items = {tile_path(level, index, len(tile)): b"".join(tile) for (level, index), tile in tiles.items()}
+        items |= {tile_path("entries", at, len(entries)): format_entries(list(entries)) for at, entries in bundles.items()}
+        write_all(self.objects, items, replace=repair)
+        if repair:
+            self.forget()
 
     def read_checkpoint(self) -> str | None:
         """The published checkpoint, None where there is none or it is not text."""

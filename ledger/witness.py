@@ -1,56 +1,82 @@
 """
-Witnesses: third parties that cosign a checkpoint once they have seen that it only grew.
+Asking witnesses: third parties that cosign a checkpoint once they have seen that it only grew.
 
-    Witness           asks one, by whatever transport: HTTP, or one that runs in this process
-    LocalWitness      is one: refuses every fork of a log, and remembers in a file what it cosigned
-    collect           asks all at once and keeps the lines that verify
+    Witness           one that we ask, by whatever transport: HTTP, or a cosigner that runs in this process
+    collect           asks all at once, and returns as soon as enough have signed
+    Standing          how one of them has been doing, for those who watch the operator
 
-The operator's own witness convinces nobody else; it is for the demo and as a second memory beside the database.
+Every cosignature is verified before it is used: by the witness's own key, over exactly our text, at about our time.  A witness
+that is away, slow or refuses is left alone for a while, so that it does not delay every batch.  Witnesses themselves are
+in ledger/witnessing/.
 
 Source: c2sp.org/tlog-witness v1.0.0, tlog-cosignature.
 """
 
-import json
-import os
-import re
 import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx2
 
-from producers.sign import Signer, cosign
+from ledger.witnessing.wire import CONFLICT, DENIED, OK, UNKNOWN, UNPROCESSABLE, Reply, format_request
 from verify.checkpoint import Checkpoint
 from verify.cosignature import verify_cosignature
 from verify.errors import VerificationError
-from verify.merkle import EMPTY_ROOT, Hash, verify_consistency
-from verify.note import VerifierKey, lines_of, open_note, parse_note
-from verify.strict import b64_decode, b64_encode
+from verify.merkle import Hash
+from verify.note import Note, VerifierKey, lines_of, parse_note
+from verify.strict import count
 
-MAX_PROOF = 63  # hashes; tlog-witness
 MAX_ANSWER = 16_384  # bytes; a few lines, or a size
 TRIES = 3  # the witness may be ahead or behind of what we remember
-CONFLICT, UNPROCESSABLE = 409, 422
+TIMEOUT_S = 2.0
+GRACE_S = 0.2  # for the rest, once enough have signed: a batch's interval
+SANE_S = 300  # a cosignature is made now: one of another hour is a replay, or a clock that is wrong
+MAX_REST_S = 60.0
 Prove = Callable[[int], Sequence[Hash]]
 """prove(old) gives the consistency proof from size `old` to the checkpoint at hand; empty for 0 and for equal sizes."""
 
 
 class WitnessFailed(Exception):
-    """The witness did not cosign: it is away, or it says why not.  `status` as in HTTP, 0 where there was no answer."""
+    """
+    The witness did not cosign.  `code` names the outcome for machines, `status` is HTTP's, 0 where there was no answer.
 
-    def __init__(self, name: str, reason: str, status: int = 0) -> None:
-        super().__init__(f"witness {name}: {reason}")
-        self.status = status
+        no-answer    it is away, or slower than we wait      unknown-log  it does not follow us (404)
+        resting      not asked: it failed a moment ago       denied       it does not take our signature, or convicted us (403)
+        slower       enough others signed before it          refused      any other status
+        bad-answer   its answer is no cosignature of ours
+        ahead        it cosigned a larger tree of ours than this one
+        forked       it holds another tree of ours (422)
+
+    The last two mean that this log is not what others have seen: an old copy, or a fork.
+    """
+
+    def __init__(self, name: str, code: str, reason: str, status: int = 0) -> None:
+        super().__init__(f"witness {name}: {code}: {reason}")
+        self.name, self.code, self.status = name, code, status
+
+    @property
+    def is_alarming(self) -> bool:
+        """Whether it speaks against the log and not against the witness."""
+        return self.code in ("ahead", "forked")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A witness's answer: HTTP status and text."""
+class Standing:
+    """One witness as we know it.  Its lag in entries is the published size less `size`."""
 
-    status: int
-    text: str
+    name: str
+    size: int
+    """What it cosigned last, as far as we know; 0 before the first answer."""
+    outcome: str
+    """`cosigned`, a code of WitnessFailed, or empty before the first answer."""
+    failures: int
+    """In a row."""
+    cosigned_s: int | None
+    """The time in its last cosignature, seconds since 1970."""
+    took_s: float
+    """How long its last answer took."""
 
 
 Submit = Callable[[str], Reply]
@@ -64,144 +90,166 @@ class Witness:
     key: VerifierKey
     submit: Submit
     size: int = 0
+    timeout_s: float = TIMEOUT_S
+    """For the whole of one conversation, corrections included."""
+    now_s: Callable[[], float] = time.time
+    _outcome: str = field(default="", init=False)
+    _failures: int = field(default=0, init=False)
+    _rests_until: float = field(default=0.0, init=False)  # by the monotonic clock
+    _cosigned_s: int | None = field(default=None, init=False)
+    _took_s: float = field(default=0.0, init=False)
+    _at_work: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    @property
+    def standing(self) -> Standing:
+        """How it has been doing."""
+        return Standing(self.key.name, self.size, self._outcome, self._failures, self._cosigned_s, self._took_s)
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it failed so recently, or is still at work on an older checkpoint, that it is better left alone."""
+        return self._at_work.locked() or time.monotonic() < self._rests_until
 
     def cosign(self, body: str, prove: Prove) -> str:
-        """Its verified signature line for the checkpoint note `body`.  Raises WitnessFailed."""
-        note = parse_note(body)
+        """Its verified signature line for the checkpoint note `body`.  Raises WitnessFailed; what `prove` raises passes."""
+        if not self._at_work.acquire(blocking=False):
+            raise self.failed("no-answer", "still at work on an older checkpoint")
+        start = time.monotonic()
+        try:
+            line = self._converse(parse_note(body), body, prove)
+            self._note("cosigned", start)
+            return line
+        except WitnessFailed as error:
+            self._note(error.code, start)
+            raise
+        finally:
+            self._at_work.release()
+
+    def late(self) -> WitnessFailed:
+        """Note that it took longer than we wait; should its answer come later, that corrects what is noted."""
+        error = self.failed("no-answer", f"nothing in {self.timeout_s} s")
+        self._note(error.code, time.monotonic() - self.timeout_s)
+        return error
+
+    def failed(self, code: str, reason: str, status: int = 0) -> WitnessFailed:
+        """The error that says so, not yet noted."""
+        return WitnessFailed(self.key.name, code, reason, status)
+
+    def _converse(self, note: Note, body: str, prove: Prove) -> str:
         new = Checkpoint.parse(note.text).size
         for _ in range(TRIES):
             old = min(self.size, new)
             reply = self._send(format_request(old, prove(old), body))
-            if reply.status == CONFLICT and re.fullmatch(r"(0|[1-9][0-9]{0,15})\n", reply.text):
-                self.size = int(reply.text)
-                if self.size <= new:
-                    continue
-            if reply.status != 200:
-                raise WitnessFailed(self.key.name, f"answers {reply.status}: {reply.text[:200].strip()}", reply.status)
-            line = self._line(note.text, reply.text)
-            self.size = new
-            return line
-        raise WitnessFailed(self.key.name, "changes its mind about the size", CONFLICT)
+            if reply.status == OK:
+                line = self._line(note.text, reply.text)
+                self.size = new
+                return line
+            if reply.status != CONFLICT:
+                raise self.failed(_CODES.get(reply.status, "refused"), reply.text[:200].strip(), reply.status)
+            self.size = self._corrected(reply, old, new)
+        raise self.failed("bad-answer", "changes its mind about the size", CONFLICT)
+
+    def _corrected(self, reply: Reply, old: int, new: int) -> int:
+        """The size that it names.  It may be wrong or lie, and costs us a proof at most."""
+        try:
+            size = count(reply.text.removesuffix("\n"))
+        except VerificationError:
+            size = old
+        if size > new:
+            raise self.failed("ahead", f"it has cosigned {size} entries, and we show it {new}", CONFLICT)
+        if size == old:
+            # v1.0.0 says 409, without more, where the size is the same and the root is not.
+            raise self.failed("forked" if old == new else "bad-answer", "it names no other size", CONFLICT)
+        return size
 
     def _send(self, request: str) -> Reply:
         try:
             return self.submit(request)
         except (OSError, httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise WitnessFailed(self.key.name, f"no answer: {error}") from None
+            raise self.failed("no-answer", str(error) or type(error).__name__) from None
 
     def _line(self, text: str, answer: str) -> str:
         try:
-            (line, *_) = lines_of(parse_note(f"{text}\n{answer}"), self.key)
-            verify_cosignature(text, line, self.key)
-        except (VerificationError, ValueError):
-            raise WitnessFailed(self.key.name, "its signature does not verify") from None
+            lines = lines_of(parse_note(f"{text}\n{answer}"), self.key)
+            times = [verify_cosignature(text, line, self.key) for line in lines]
+        except VerificationError as error:
+            raise self.failed("bad-answer", f"its signature does not verify: {error.message}", OK) from None
+        if not times:
+            raise self.failed("bad-answer", "no line by its key", OK)
+        time_s, line = max(zip(times, lines, strict=True), key=lambda one: one[0])
+        if abs(time_s - self.now_s()) > SANE_S:
+            raise self.failed("bad-answer", f"it signed the time {time_s}", OK)
+        self._cosigned_s = time_s
         return line.format()
+
+    def _note(self, outcome: str, start: float) -> None:
+        now = time.monotonic()
+        self._outcome, self._took_s = outcome, now - start
+        self._failures = 0 if outcome == "cosigned" else self._failures + 1
+        # One second after the first failure, then twice as long each time.
+        rest = min(2.0 ** min(self._failures - 1, 10), MAX_REST_S) if self._failures else 0.0
+        self._rests_until = now + rest
+
+
+_CODES = {UNKNOWN: "unknown-log", DENIED: "denied", UNPROCESSABLE: "forked"}
 
 
 def over_http(url: str, timeout_s: float) -> Submit:
-    """The transport to a witness at the submission prefix `url`."""
+    """The transport to a witness at the submission prefix `url`; one connection is kept, redirects are not followed."""
+    # Not compressed: a small answer must not unpack to a large one.
+    client = httpx2.Client(timeout=timeout_s, headers={"accept-encoding": "identity"})
+    address = f"{url.rstrip('/')}/add-checkpoint"
 
     def submit(request: str) -> Reply:
-        answer = httpx2.post(f"{url.rstrip('/')}/add-checkpoint", content=request.encode(), timeout=timeout_s)
-        return Reply(answer.status_code, answer.content[:MAX_ANSWER].decode("utf-8", "replace"))
+        end = time.monotonic() + timeout_s
+        answer = bytearray()
+        with client.stream("POST", address, content=request.encode()) as reply:
+            for part in reply.iter_raw():
+                answer += part
+                if len(answer) > MAX_ANSWER or time.monotonic() > end:
+                    raise OSError("the answer is too long, or too slow")
+        return Reply(reply.status_code, answer.decode("utf-8", "replace"))
 
     return submit
 
 
-def collect(witnesses: Sequence[Witness], body: str, prove: Prove) -> tuple[dict[str, str], list[WitnessFailed]]:
-    """Ask all at once: signature lines by witness name, and who failed.  Takes as long as the slowest transport allows."""
+def collect(
+    witnesses: Sequence[Witness], body: str, prove: Prove, enough: int | None = None, grace_s: float = GRACE_S
+) -> tuple[dict[str, str], list[WitnessFailed]]:
+    """
+    Ask all at once: signature lines by witness name, and who failed.
+
+    Returns `grace_s` after `enough` have signed (None: when all have), and after the longest timeout in any case; a slower
+    answer is not used.  Who rests is asked only where there are not `enough` without.  What `prove` raises passes through.
+    """
+    awake = [one for one in witnesses if not one.is_resting]
+    asked = witnesses if len(awake) < (enough or 0) else awake
+    failed = [one.failed("resting", "it failed a moment ago") for one in witnesses if one not in asked]
+    running = {_started(one, body, prove): one for one in asked}
     lines: dict[str, str] = {}
-    failed: list[WitnessFailed] = []
-    if not witnesses:
-        return lines, failed
-    with ThreadPoolExecutor(len(witnesses)) as threads:
-        asked = [(witness, threads.submit(witness.cosign, body, prove)) for witness in witnesses]
-        for witness, future in asked:
+    latest = end = time.monotonic() + max((one.timeout_s for one in asked), default=0.0)
+    while running and (left := end - time.monotonic()) > 0:
+        for done in wait(running, left, FIRST_COMPLETED).done:
+            witness = running.pop(done)
             try:
-                lines[witness.key.name] = future.result()
+                lines[witness.key.name] = done.result()
             except WitnessFailed as error:
                 failed.append(error)
-    return lines, failed
+        if enough is not None and len(lines) >= enough and end == latest:
+            end = min(end, time.monotonic() + grace_s)
+    cut = end < latest
+    return lines, failed + [one.failed("slower", "enough had signed") if cut else one.late() for one in running.values()]
 
 
-def format_request(old: int, proof: Sequence[Hash], body: str) -> str:
-    """The body of add-checkpoint."""
-    return f"old {old}\n" + "".join(f"{b64_encode(node)}\n" for node in proof) + "\n" + body
+def _started(witness: Witness, body: str, prove: Prove) -> Future[str]:
+    """Ask in a thread that nobody has to wait for: a witness that never answers must not keep the process from ending."""
+    future: Future[str] = Future()
 
-
-def parse_request(text: str) -> tuple[int, list[Hash], str]:
-    """Read (old size, proof, checkpoint note) from the body of add-checkpoint.  Raises Malformed, ValueError."""
-    head, gap, body = text.partition("\n\n")
-    first, *hashes = head.split("\n")
-    if not gap or not re.fullmatch(r"old (0|[1-9][0-9]{0,15})", first) or len(hashes) > MAX_PROOF:
-        raise ValueError("not an add-checkpoint request")
-    return int(first[4:]), [b64_decode(one, length=32) for one in hashes], body
-
-
-@dataclass(slots=True)
-class LocalWitness:
-    """A witness in this process: cosigns for the logs it knows, and never two trees that are not one's prefix."""
-
-    signer: Signer
-    """Kind 04."""
-    logs: Sequence[VerifierKey]
-    state: Path
-    """JSON file: origin -> [size, root in base64].  Trusted: who rolls it back can have a fork cosigned."""
-    now_s: Callable[[], int]
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add_checkpoint(self, request: str) -> Reply:
-        """Answer an add-checkpoint request as tlog-witness asks; check and memory are one atomic step."""
+    def run() -> None:
         try:
-            old, proof, body = parse_request(request)
-            note = parse_note(body)
-            new = Checkpoint.parse(note.text)
-        except (VerificationError, ValueError) as error:
-            return Reply(400, f"{error}\n")
-        mine = [key for key in self.logs if key.name == new.origin]
-        if not mine:
-            return Reply(404, "unknown log\n")
-        try:
-            open_note(note, mine)
-        except VerificationError as error:
-            return Reply(403, f"{error.message}\n")
-        if old > new.size:
-            return Reply(400, "the old size is larger than the new one\n")
-        with self._lock:
-            return self._advance(old, proof, new, note.text)
+            future.set_result(witness.cosign(body, prove))
+        except BaseException as error:
+            future.set_exception(error)  # raised again where the result is taken
 
-    def _advance(self, old: int, proof: Sequence[Hash], new: Checkpoint, text: str) -> Reply:
-        known = self._read()
-        size, root = known.get(new.origin, (0, EMPTY_ROOT))
-        if old != size:
-            return Reply(CONFLICT, f"{size}\n")
-        try:
-            if size:
-                verify_consistency(old=size, new=new.size, old_root=root, new_root=new.root, proof=proof)
-            elif proof or (new.size == 0 and new.root != EMPTY_ROOT):
-                return Reply(UNPROCESSABLE, "no proof leads from nothing\n")
-        except VerificationError as error:
-            return Reply(UNPROCESSABLE, f"{error.message}\n")
-        # Remembered before it is answered: a crash in between costs a signature, never a second tree.
-        self._write({**known, new.origin: (new.size, new.root)})
-        return Reply(200, cosign(text, self.signer, self.now_s()))
-
-    def _read(self) -> dict[str, tuple[int, Hash]]:
-        if not self.state.exists():
-            return {}
-        kept = json.loads(self.state.read_text("utf-8"))
-        return {origin: (size, b64_decode(root, length=32)) for origin, (size, root) in kept.items()}
-
-    def _write(self, known: dict[str, tuple[int, Hash]]) -> None:
-        self.state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = self.state.with_suffix(".new")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump({origin: (size, b64_encode(root)) for origin, (size, root) in known.items()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.state)
-        descriptor = os.open(self.state.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    threading.Thread(target=run, name=f"witness {witness.key.name}", daemon=True).start()
+    return future

@@ -1,6 +1,8 @@
 """
 `python -m verify BUNDLE|URL --policy POLICY [--label URL] [--rpc URL …] [--log URL|DIR] [--lang en|zh] [--json]`
 
+`python -m verify watch …` and `python -m verify evidence …` are in watch.py.
+
 Exit codes: 0 nothing stands against it; 1 a step failed, or an open recall reaches the label (the message names the step);
 2 usage; 3 could not be checked (also: only the operator has seen it).
 """
@@ -23,6 +25,7 @@ from .policy import Policy
 from .run import STATED, UNCHECKED, Step, Verification
 from .tiles import fetch, read_entries
 from .verifier import verify_bundle
+from .watch import main as watch
 
 END_OF_TIME = 2**37  # seconds since 1970, the year 6325: a clock's own number may be anything
 MARKS = {"verified": "✓", "failed": "✗", "unchecked": "?", "stated": "·", "none": "–"}
@@ -104,4 +107,4 @@ def _try_answer(run: Verification, data: bytes, log: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit((watch if sys.argv[1:2] in (["watch"], ["evidence"]) else main)(sys.argv[1:]))

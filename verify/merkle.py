@@ -99,8 +99,8 @@ def verify_inclusion(leaf: Hash, *, index: int, size: int, proof: Sequence[Hash]
         raise NotIncluded("the proof leads to another root")
 
 
-def verify_consistency(*, old: int, new: int, old_root: Hash, new_root: Hash, proof: Sequence[Hash]) -> None:
-    """Verify that (old, old_root) is a prefix of (new, new_root); both sizes at least 1.  Raises NotConsistent."""
+def consistent_roots(*, old: int, new: int, old_root: Hash, proof: Sequence[Hash]) -> tuple[Hash, Hash]:
+    """The roots at both sizes that `proof` gives; `old_root` counts where the proof leaves it out.  Raises NotConsistent."""
     if not 0 < old <= new <= MAX_SIZE:
         raise NotConsistent(f"the log cannot have gone from {old} to {new} entries")
     lefts = [start < old for start, _ in _beside(old - 1, new, whole=True)]
@@ -112,7 +112,12 @@ def verify_consistency(*, old: int, new: int, old_root: Hash, new_root: Hash, pr
     for left, sibling in zip(lefts, path, strict=True):
         first = node_hash(sibling, first) if left else first
         second = node_hash(sibling, second) if left else node_hash(second, sibling)
-    if (first, second) != (old_root, new_root):
+    return first, second
+
+
+def verify_consistency(*, old: int, new: int, old_root: Hash, new_root: Hash, proof: Sequence[Hash]) -> None:
+    """Verify that (old, old_root) is a prefix of (new, new_root); both sizes at least 1.  Raises NotConsistent."""
+    if consistent_roots(old=old, new=new, old_root=old_root, proof=proof) != (old_root, new_root):
         raise NotConsistent("the proof does not lead from the old root to the new one")
 
 

@@ -17,7 +17,7 @@ from ledger.keys import create_keys
 from ledger.migrate import OutOfDate
 from ledger.migrate import check as check_tables
 from ledger.migrate import upgrade as upgrade_tables
-from ledger.objects import HttpObjects, Objects, ObstoreObjects
+from ledger.objects import HttpObjects, Objects, open_objects
 from ledger.receipts import Unknown
 from ledger.running import database_of, sequencer_of, store_of
 from ledger.sequencer import system_clock
@@ -98,10 +98,10 @@ def _audit_other(where: str, log: str, clock: str) -> Report:
     return audit_served(TileStore(objects), VerifierKey.parse(log) if log else None, VerifierKey.parse(clock) if clock else None)
 
 
-def _folder(where: str) -> ObstoreObjects:
+def _folder(where: str) -> Objects:
     if not Path(where).is_dir():
         fail(f"{where} is no folder")
-    return ObstoreObjects(where)
+    return open_objects(where)
 
 
 def _print(report: Report) -> None:

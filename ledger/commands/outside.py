@@ -1,7 +1,6 @@
-"""Commands about those outside the log: witnesses, the anchor contract, holders of API keys."""
+"""Commands about those outside the log: the anchor contract, holders of API keys.  Witnesses are in witness.py."""
 
 import threading
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,56 +9,14 @@ from sqlalchemy import select
 from ledger.accounts import api_keys, create_api_key, revoke_api_key
 from ledger.anchoring import anchor_worker, anchoring_of
 from ledger.anchors import AnchorError
-from ledger.commands.common import fail, office, opened
-from ledger.models import AnchorRow, CosignatureRow, Published, WitnessRow
-from ledger.running import LOCAL, local_witness, store_of
+from ledger.commands.common import fail, opened
+from ledger.models import AnchorRow
+from ledger.running import store_of
 from ledger.sequencer import system_clock
 from ledger.settings import Settings
-from producers.keys import KeyRefused, generate_key, write_key
-from verify.errors import VerificationError
-from verify.note import COSIGNER, VerifierKey
 
-witness_app = typer.Typer(no_args_is_help=True, help="Witnesses that cosign our checkpoints.")
 anchor_app = typer.Typer(no_args_is_help=True, help="Heads of the log on a chain.")
 apikey_app = typer.Typer(no_args_is_help=True, help="Keys of regulators and operators.")
-
-
-@witness_app.command("add")
-def add_witness(
-    name: Annotated[str, typer.Argument(help="The witness's name, as on its signature lines.")],
-    vkey: Annotated[str, typer.Option(help="Its verifier key; needed for every witness but our own.")] = "",
-    url: Annotated[str, typer.Option(help="Its submission prefix; without one, a witness of our own is made.")] = "",
-) -> None:
-    """Ask a witness for its cosignature on every checkpoint from the service's next start on."""
-    with office() as desk:
-        try:
-            key = VerifierKey.parse(vkey) if vkey else _own_witness(desk.settings, name, desk.keys.log.vkey)
-        except (VerificationError, KeyRefused) as error:
-            fail(str(error))
-        if key.name != name or key.kind != COSIGNER or bool(vkey) != bool(url):
-            fail("a witness has a key of kind 04 under its own name, and an address unless it is our own")
-        with desk.database.writing() as session:
-            session.merge(WitnessRow(name=name, vkey=key.format(), url=url or LOCAL + name))
-            session.commit()
-    typer.echo(f"witness {name} {key.format()}")
-
-
-def _own_witness(settings: Settings, name: str, log: VerifierKey) -> VerifierKey:
-    path: Path = settings.keys / f"witness-{name.replace('/', '-')}.pem"
-    if not path.exists():
-        write_key(path, generate_key("EdDSA"))
-    return local_witness(name, settings, log).signer.vkey
-
-
-@witness_app.command("status")
-def witness_status() -> None:
-    """What each witness cosigned last, and how far the published log is."""
-    with opened() as database, database.reading() as session:
-        size = session.scalar(select(Published.size)) or 0
-        cosigned = {row.name: row.size for row in session.scalars(select(CosignatureRow).order_by(CosignatureRow.size))}
-        typer.echo(f"published\t{size}")
-        for row in session.scalars(select(WitnessRow).order_by(WitnessRow.name)):
-            typer.echo(f"{row.name}\t{cosigned.get(row.name, 0)}\t{row.url}")
 
 
 @anchor_app.command("deploy")

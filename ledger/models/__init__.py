@@ -3,6 +3,7 @@ The tables.  What each is for, and who can hurt us through it, stands at its cla
 
     log.py           the log itself: what waits, what is in it, the checkpoint over it
     derived.py       what follows from the log, and is rebuilt from it
+    freezing.py      the end of a log
     operations.py    what the log does not say: anchors under way, witnesses, accounts, item codes
 
 Digests, keys and hashes are raw bytes (32 unless said otherwise), times are ms since 1970 in UTC, URIs are canonical
@@ -24,6 +25,7 @@ from ledger.models.derived import (
     SubjectKey,
     WithdrawalRow,
 )
+from ledger.models.freezing import FreezeRow
 from ledger.models.log import (
     CheckpointRow,
     EntryRow,
@@ -49,6 +51,7 @@ __all__ = [
     "Log",
     "CheckpointRow",
     "Published",
+    "FreezeRow",
     "ParcelRow",
     "RefusalRow",
     "EntryRow",

@@ -1,48 +1,55 @@
 """
-Print what a scan costs on the wire: `python -m tests.e2e.sizes`.
+What a scan costs on the wire, in bytes: the page, and what it is made of.
 
-The aims are one initial TCP window for the whole page; each line says how far off it is.
+The aims are one initial TCP window; "to the proof" is what must arrive before the phone can make the proof.
 """
 
-import gzip
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from api import inline, scanpage
+from api.scan import filed_under
 from tests.support.scene import LABEL, scene, summary
-from tests.support.site import brotli
-from verify.web import inline
+from tests.support.site import Page, brotli
+from verify.bundle import parse_bundle
 
-AIMS = {"script": 8_192, "bundle": 5_120, "page": 14_336}  # bytes, compressed
-
-
-def parts(lang: str) -> Iterator[tuple[str, str]]:
-    """The page in one language, and what it is made of."""
-    played = scene()
-    bundle, policy = played.bundle(int(time.time())), played.shop.policy()
-    html, _ = inline.scan_page(
-        bundle_json=bundle,
-        lang=lang,
-        messages=inline.words(lang),
-        policy=policy,
-        summary=summary(bundle, lang),
-        rpc=[],
-        label=LABEL,
-    )
-    yield "script", inline.script()
-    yield "style", inline.style()
-    yield "bundle", bundle
-    yield "page", html
+AIMS: Mapping[str, int] = {"proof script": 8_192, "bundle": 5_120, "to the proof": 14_336, "whole page": 14_336}
 
 
-def main() -> None:
-    """One line a part: bytes raw, gzip, brotli, aim."""
-    for lang in ("en", "zh"):
-        for name, text in parts(lang):
-            data = text.encode()
-            aim = f"aim {AIMS[name]:6}" if name in AIMS else ""
-            print(f"{lang} {name:7} {len(data):7} raw {len(gzip.compress(data, 9)):6} gzip {len(brotli(data)):6} brotli  {aim}")
-    print("standalone", len(inline.standalone_page("en", inline.words("en")).encode()), "raw")
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The page of the season's item in one language, as a server would send it."""
+
+    page: Page
+    bundle: str
+    records: int
+
+    @classmethod
+    def of(cls, lang: str) -> "Scan":
+        """Play the season and draw its page."""
+        played = scene()
+        bundle = played.bundle(int(time.time()))
+        subjects = filed_under(parse_bundle(bundle))
+        html, csp = scanpage.scan_page(
+            bundle_json=bundle, lang=lang, messages=scanpage.words(lang), policy=played.shop.policy(), rpc=[], label=LABEL,
+            summary=summary(bundle, lang), subjects=subjects,
+        )  # fmt: skip
+        return cls(Page(html, csp), bundle, len(subjects))
+
+    def parts(self) -> Iterator[tuple[str, str]]:
+        """Each part that has a size of its own."""
+        run, html = inline.inlined(), self.page.html
+        yield "proof script", run.proof
+        yield "rest of the script", run.rest
+        yield "style", run.style
+        yield "bundle", self.bundle
+        yield "to the proof", html[: html.index(run.proof) + len(run.proof)]
+        yield "whole page", html
 
 
-if __name__ == "__main__":
-    main()
+def rows(scan: Scan) -> Iterator[tuple[str, str, str, str]]:
+    """Name, bytes raw, bytes with brotli, aim."""
+    for name, text in scan.parts():
+        data = text.encode()
+        yield name, f"{len(data):,}", f"{len(brotli(data)):,}", f"{AIMS[name]:,}" if name in AIMS else ""

@@ -43,19 +43,26 @@ export function unhex(string) {
   return Uint8Array.from(string.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }
 
-export const b64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+export function b64(bytes) {
+  let string = "";
+  for (const byte of bytes) string += String.fromCharCode(byte);
+  return btoa(string);
+}
 
 export const b64u = (bytes) => b64(bytes).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 
 /** Decode base64 in the spelling that `encode` prints and no other: two spellings would be two digests of one record. */
 export function unb64(string, length, encode = b64) {
-  let bytes;
+  let plain;
   try {
-    bytes = Uint8Array.from(atob(string.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
+    plain = atob(string.replace(/-/g, "+").replace(/_/g, "/"));
   } catch {
     // Not base64 at all: the same refusal as a second spelling.
+    refuse("bad-base64");
   }
-  need(bytes && encode(bytes) === string && bytes.length === (length ?? bytes.length), "bad-base64");
+  const bytes = new Uint8Array(plain.length);
+  for (let at = 0; at < plain.length; at += 1) bytes[at] = plain.charCodeAt(at);
+  need(encode(bytes) === string && bytes.length === (length ?? bytes.length), "bad-base64");
   return bytes;
 }
 
@@ -71,7 +78,17 @@ export function cat(...parts) {
   return all;
 }
 
-export const equal = (a, b) => hex(a) === hex(b);
+export const equal = (a, b) => a.length === b.length && a.every((byte, at) => byte === b[at]);
+
+/** `work` on an object, done once: what it came to is kept as long as the object. */
+export function once(work) {
+  const done = new WeakMap();
+  return (given) => {
+    const object = Object(given);
+    if (!done.has(object)) done.set(object, work(given));
+    return done.get(object);
+  };
+}
 
 /** Start `work` on every item at once, for the cryptography runs beside; the first refusal in order is the one that counts. */
 export async function inOrder(items, work) {

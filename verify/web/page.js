@@ -5,12 +5,12 @@
  * becomes markup.
  */
 import {readHead} from "./anchor.js";
+import {begun, element, inlined} from "./first.js";
 import {parsePolicy} from "./policy.js";
-import {verifyBundle} from "./verifier.js";
+import {openRun} from "./proof.js";
+import {finish} from "./verifier.js";
 
 const MARKS = {verified: "✓", failed: "✗", unchecked: "?", stated: "·", none: "–"};
-const element = (id) => document.getElementById(id);
-const inlined = (id) => element(id)?.textContent.trim() ?? "";
 const words = JSON.parse(inlined("words"));
 
 /** Date and time as this phone's clock hangs.  Not by Intl, whose first call costs a slow phone a fifth of a second. */
@@ -32,7 +32,7 @@ function showStep(step) {
   element("steps").append(line);
 }
 
-function showAnswers(answers, {steps, recalls}) {
+function showAnswers({answers, steps, recalls}) {
   const at = (...numbers) => steps.filter(({number}) => numbers.includes(number)), failed = steps.find(({state}) => state === "failed");
   const why = {record: answers.record === "failed" ? [failed] : at(3, 16), item: at(13), recall: at(15)};
   for (const [question, state] of Object.entries(answers)) {
@@ -61,18 +61,19 @@ function showClaims({steps}) {
   }
 }
 
-/** Verify and show; the same for a scanned page and for a pasted bundle. */
-export async function show(bundle, policyText, label, urls) {
+/** Take all steps of a run and show them; `urls` are the reader's own RPC. */
+async function show(opening, urls) {
   element("steps").replaceChildren();
   try {
-    const policy = await parsePolicy(policyText), heads = urls.length ? (pin) => readHead(pin, urls) : undefined;
-    const run = await verifyBundle(bundle, {policy, label, heads, onStep(step, sofar) {
+    const run = await opening;
+    run.heads = urls.length ? (pin) => readHead(pin, urls) : undefined;
+    run.onStep = (step) => {
       showStep(step);
-      // The chain is asked last and may be slow: what the proof says is shown before.
-      if (step.number === 15) showAnswers(sofar.verdict(), sofar);
-      if (step.number === 15) performance.mark("proof");
-    }});
-    showAnswers(run.answers, run);
+      // The chain is asked last and may be slow: what the other steps say is shown before.
+      if (step.number === 15) showAnswers(run);
+    };
+    await finish(run);
+    showAnswers(run);
     showClaims(run);
     Object.assign(document.body.dataset, {exit: run.exitCode, failed: run.error?.step ?? ""});
   } catch (error) {
@@ -82,7 +83,8 @@ export async function show(bundle, policyText, label, urls) {
   performance.mark("verdict");
 }
 
-if (inlined("bundle")) {
-  const {rpc, label = location.href.split("#")[0]} = JSON.parse(inlined("config"));
-  show(inlined("bundle"), JSON.parse(inlined("policy")), label, rpc.map((url) => new URL(url, location.href).href));
-}
+/** The same for a bundle that the reader brings. */
+export const showPasted = (bundle, policyText, label, urls) =>
+  show(parsePolicy(policyText).then((policy) => openRun(bundle, {policy, label})), urls);
+
+if (begun) show(begun, JSON.parse(inlined("config")).rpc.map((url) => new URL(url, location.href).href));

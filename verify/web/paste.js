@@ -1,14 +1,14 @@
 /*
  * The form of the page that anyone can host: the reader brings bundle, policy, label and RPC.
  */
-import {show} from "./page.js";
+import {showPasted} from "./page.js";
 
 const form = document.getElementById("given"), field = (name) => form.elements[name];
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const [bundle, policy, label, rpc] = ["bundle", "policy", "label", "rpc"].map((name) => field(name).value.trim());
-  show(bundle, policy + "\n", label || undefined, rpc.split(/\s+/).filter(Boolean));
+  showPasted(bundle, policy + "\n", label || undefined, rpc.split(/\s+/).filter(Boolean));
 });
 for (const name of ["bundle", "policy"]) {
   document.getElementById(name + "-file").addEventListener("change", async ({target}) => {

@@ -25,7 +25,10 @@ export const isCount = (spelling) => /^(0|[1-9]\d*)$/.test(spelling) && Number.i
 const pointer = (where, name) => `${where}/${name.replace(/~/g, "~0").replace(/\//g, "~1")}`;
 
 /** Parse one JSON text of at most `max` bytes; `own` adds the rule for numbers in our own kinds. */
-export function parse(data, {own, max = 65536} = {}) {
+export const parse = (data, {own, max} = {}) => parseEither(data, max, own).value;
+
+/** Parse a text that may be of either kind: `foreign` is the first number that our own kinds refuse, or undefined. */
+export function parseEither(data, max = 65536, own = false) {
   const source = typeof data === "string" ? data : text(data);
   need(!LONE_SURROGATE.test(source), "not-utf8");
   need(utf8(source).length <= max, "too-large");
@@ -46,11 +49,12 @@ export function parse(data, {own, max = 65536} = {}) {
 
 /** Read the value that the tokens of a valid JSON text spell. */
 function readTokens(tokens, own) {
-  let at = 0, fault;
+  let at = 0, fault, foreign;
   const blame = (code, where) => {
     fault ??= new Refused(code, code, where);
   };
   const string = (token, where) => {
+    if (!token.includes("\\")) return token.slice(1, -1);
     const found = JSON.parse(token);
     if (LONE_SURROGATE.test(found)) blame("lone-surrogate", where);
     return found;
@@ -59,10 +63,9 @@ function readTokens(tokens, own) {
     const found = Object.create(null), before = fault;
     let twice;
     for (let token; (token = tokens[at++]) !== "}";) {
-      const name = JSON.parse(token), inside = pointer(where, name);
+      const name = string(token, where), inside = pointer(where, name);
       if (name in found) twice ??= new Refused("duplicate-member", undefined, inside);
       if (name === "__proto__") blame("proto", inside);
-      string(token, where);
       found[name] = value(tokens[at++], inside);
     }
     if (twice) fault = before ?? twice;
@@ -79,11 +82,12 @@ function readTokens(tokens, own) {
     if (token[0] === '"') return string(token, where);
     if (/[a-df-z]/.test(token)) return JSON.parse(token);
     if (own ? !isCount(token) : !isReadable(token)) blame("bad-number", where);
+    if (!isCount(token)) foreign ??= new Refused("bad-number", undefined, where);
     return new Num(token);
   };
   const found = value(tokens[at++], "");
   if (fault) throw fault;
-  return found;
+  return {value: found, foreign};
 }
 
 /** False for spellings that only serve to exhaust a parser: over 64 characters, or beyond ten to the 400th either way. */
@@ -109,10 +113,10 @@ export function typeOf(value) {
 export function members(value, required, optional, where = "") {
   need(typeOf(value) === "object", "malformed", where);
   for (const name in required) need(name in value, "missing-member", pointer(where, name));
-  const types = new Map(Object.entries({...optional, ...required}));
   for (const name in value) {
-    need(types.has(name), "unknown-member", pointer(where, name));
-    need(typeOf(value[name]) === types.get(name), "wrong-type", pointer(where, name));
+    const types = Object.hasOwn(required, name) ? required : optional;
+    need(Object.hasOwn(types, name), "unknown-member", pointer(where, name));
+    need(typeOf(value[name]) === types[name], "wrong-type", pointer(where, name));
   }
   return value;
 }

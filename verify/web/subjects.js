@@ -5,7 +5,7 @@
  *
  * Source: protocol.md section 1, Subject keys; EPCIS 2.0 section 7.4; CBV 2.0 section 7.
  */
-import {Refused, hex, need, sha256, unhex, utf8} from "./bytes.js";
+import {Refused, hex, need, once, sha256, unhex, utf8} from "./bytes.js";
 import {canonicalUri, subjectsOfUri} from "./gs1.js";
 import {CONTROL_KINDS, parseTime} from "./statement.js";
 import {Num, typeOf} from "./strict.js";
@@ -24,7 +24,7 @@ const SUBJECT_MEMBERS = {
 };
 
 /** Read an event as strict.js gives it: {type, action, bizStep, … objects: [{role, uri, lot, quantity, uom}], sources …}. */
-export function readEvent(raw) {
+export const readEvent = once((raw) => {
   const [type, action, bizStep, disposition, eventId, eventTime, offset, transformationId] = ["type", "action", "bizStep",
     "disposition", "eventID", "eventTime", "eventTimeZoneOffset", "transformationID"].map((name) => eventMember(raw, name));
   const isTransformation = type === "TransformationEvent", step = cbvWord(bizStep), state = cbvWord(disposition);
@@ -44,7 +44,7 @@ export function readEvent(raw) {
     isReceiving: ["receiving", "arriving", "accepting"].includes(step),
     isSelling: step === "retail_selling" || state === "returned",
   };
-}
+});
 
 /** `number` times 10^6 as a BigInt; null where that is not exact or the number has more than 40 digits. */
 export function scaled({text}) {
@@ -57,7 +57,7 @@ export function scaled({text}) {
 }
 
 /** The distinct canonical URIs of a statement, its issuer first; the same for a reader without the disclosures. */
-export function subjectUris(statement) {
+export const subjectUris = once((statement) => {
   const found = urisIn(statement, statement.disclosed);
   if (statement.disclosures.length) {
     let bare = [];
@@ -69,7 +69,7 @@ export function subjectUris(statement) {
     need(bare.join() === found.join(), "withheld-subject", "/credentialSubject");
   }
   return found;
-}
+});
 
 /** The entry's keys, 32 bytes each: SHA-256 of every URI, or the target's keys as carried; sorted, distinct. */
 export async function subjectKeys(statement) {

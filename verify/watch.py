@@ -1,0 +1,182 @@
+"""
+A monitor: `python -m verify watch URL|DIR --policy FILE --state FILE [--evidence DIR] [--once] [--every SECONDS]`
+
+It verifies who signed the log's checkpoint, and from the tiles that the tree it remembers is the beginning of the new one.
+Exit codes: 0 all is well (--once); 1 fork, rollback, bad signature, tiles that do not give the signed root, and evidence is
+kept; 2 usage; 3 could not be checked: too old; away or too few witnesses (without --once: for the policy's max-age).
+
+What it catches is checked by `python -m verify evidence FILE --policy FILE [--log URL|DIR] [--out FILE]`, offline unless the
+newer tree's tiles must tell (--log): 0 it convicts the log; 1 it does not; 2 usage; 3 only those tiles can tell.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from .checkpoint import Checkpoint
+from .cosignature import verify_cosignature
+from .errors import NotConsistent, NotTrusted, VerificationError, need
+from .evidence import MAX_EVIDENCE, Evidence, verify_evidence
+from .merkle import Hash, Reader, prove_consistency, root, roots_reader, verify_consistency
+from .note import MAX_NOTE, lines_of, open_note, parse_note
+from .policy import Policy
+from .tiles import WIDTH, fetch, tile_path
+
+SKEW_S = 300  # a checkpoint that is this far ahead of our clock is wrong, not fast
+GREY = ("no-quorum", "too-old", "unproven")
+SAYS = {
+    "forked": "FORK: one key signed two different trees. 分叉：同一密钥签署了两棵不同的树",
+    "rolled-back": "ROLLBACK: it serves an older tree than before. 回退：提供的树比以前更旧",
+    "bad-tiles": "its tiles do not lead from the tree it showed before to the signed one. 数据块与签名不符",
+}
+
+
+def read_tiles(prefix: str, size: int) -> Reader:
+    """A reader over the tiles of the tree of `size`, each read once.  Raises OSError, Malformed."""
+    known: dict[tuple[int, int], list[Hash]] = {}
+
+    def tile(height: int, number: int) -> list[Hash]:
+        width = min(WIDTH, (size >> 8 * height) - number * WIDTH)
+        try:
+            data = fetch(f"{prefix}/{tile_path(height, number, width)}", WIDTH * 32)
+        except OSError:
+            if width == WIDTH:
+                raise
+            data = fetch(f"{prefix}/{tile_path(height, number)}", WIDTH * 32)  # in whose favour the partial one may be gone
+        need(len(data) in (width * 32, WIDTH * 32), f"a tile of {len(data)} bytes", "bad-tile")
+        return [data[at : at + 32] for at in range(0, width * 32, 32)]
+
+    def read(level: int, index: int) -> Hash:
+        height, depth = divmod(level, 8)
+        number, at = divmod(index << depth, WIDTH)
+        row = known.get((height, number)) or known.setdefault((height, number), tile(height, number))
+        return roots_reader(row[at : at + (1 << depth)])(depth, 0)
+
+    return read
+
+
+def from_tiles(pair: Evidence, prefix: str) -> Evidence:
+    """Complete two checkpoints by the root that the newer tree has at the older size.  Raises VerificationError, OSError."""
+    old, new = (Checkpoint.parse(parse_note(body).text) for body in (pair.older, pair.newer))
+    need(0 < old.size <= new.size, "the older checkpoint comes first", "bad-evidence")
+    read = read_tiles(prefix.rstrip("/"), new.size)
+    found, proof = root(read, old.size), tuple(prove_consistency(read, old.size, new.size))
+    verify_consistency(old=old.size, new=new.size, old_root=found, new_root=new.root, proof=proof)
+    return Evidence(pair.older, pair.newer, found, proof)
+
+
+def compare(last: str, new: str, prefix: str) -> tuple[str, Evidence]:
+    """Whether two signed checkpoints are of one tree that grew: a key of SAYS or nothing, and the pair.  Raises OSError."""
+    then, now = (Checkpoint.parse(parse_note(body).text) for body in (last, new))
+    pair = Evidence(last, new) if then.size <= now.size else Evidence(new, last)
+    code = "rolled-back" if now.size < then.size else ""
+    try:
+        if then.size == now.size:
+            code = "" if then.root == now.root else "forked"
+        elif min(then.size, now.size):
+            pair = from_tiles(pair, prefix)
+            code = code if pair.root == min(then, now, key=lambda one: one.size).root else "forked"
+    except VerificationError:
+        code = code or "bad-tiles"
+    except OSError:
+        if not code:
+            raise
+    return code, pair
+
+
+def look(prefix: str, policy: Policy, state: Path, evidence: Path, now_s: float) -> Checkpoint:
+    """Look once and remember.  Raises OSError; NotTrusted `no-quorum`, `too-old`; NotConsistent with a key of SAYS, and more."""
+    body = fetch(f"{prefix.rstrip('/')}/checkpoint", MAX_NOTE).decode("utf-8", "replace")
+    new, is_met, time_s = _open(body, policy)
+    if state.exists():
+        last = state.read_text("utf-8")
+        need(_open(last, policy)[0].origin == new.origin, f"{state} is about another log", "other-log")
+        code, pair = compare(last, body, prefix)
+        if code:
+            path = evidence / f"evidence-{sha256(pair.format().encode()).hexdigest()[:16]}.txt"
+            write(path, pair.format())
+            raise NotConsistent(f"{SAYS[code]} {path}", code=code)
+    write(state, body)  # whatever its age and witnesses: what was signed once is held against the log for ever
+    if not is_met:
+        raise NotTrusted("fewer witnesses than the policy asks for. 见证方数量不足", code="no-quorum")
+    if not -SKEW_S <= now_s - time_s <= policy.max_age_s:
+        raise NotTrusted(f"it was signed at {time_s}, and now is {now_s:.0f}. 检查点过旧", code="too-old")
+    return new
+
+
+def _open(body: str, policy: Policy) -> tuple[Checkpoint, bool, int]:
+    # The checkpoint, whether the policy's quorum signed it, and the latest time that a cosignature gives.
+    note = parse_note(body)
+    checkpoint = Checkpoint.parse(note.text)
+    if checkpoint.origin not in [key.name for key in open_note(note, policy.logs)]:
+        raise NotTrusted("signed for another origin than the key's", code="wrong-origin")
+    known = {**{f"clock {key.name}": key for key in policy.clocks}, **policy.witnesses}
+    times = {name: verify_cosignature(note.text, line, key) for name, key in known.items() for line in lines_of(note, key)}
+    return checkpoint, policy.quorum is None or policy.met_by(times), max(times.values(), default=0)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all, and to the disk."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _watch(options: argparse.Namespace, policy: Policy) -> int:
+    good = time.time()
+    while True:
+        now, code = time.time(), 0
+        try:
+            head = look(options.source, policy, options.state, options.evidence, now)
+            print(f"{head.origin}: {head.size}", flush=True)
+            good = now
+        except (OSError, VerificationError) as error:
+            code = 3 if isinstance(error, OSError) or error.code in GREY else 1
+            print(f"{('ALARM 警报', 'UNCHECKED 未能核实')[code == 3]}: {options.source}: {error}", file=sys.stderr, flush=True)
+            is_old = getattr(error, "code", "") == "too-old" or now - good > policy.max_age_s
+            code = code if code == 1 or is_old or options.once else 0
+        if code or options.once:
+            return code
+        time.sleep(options.every)
+
+
+def _judge(options: argparse.Namespace, policy: Policy) -> int:
+    evidence = Evidence.parse(fetch(options.source, MAX_EVIDENCE))
+    try:
+        evidence = from_tiles(evidence, options.log) if options.log else evidence
+        key, old, new = verify_evidence(evidence, policy.logs)
+    except (OSError, VerificationError) as error:
+        print(f"it convicts nobody 不能定罪: {error}", file=sys.stderr)
+        return 3 if isinstance(error, OSError) or error.code in GREY else 1
+    print(f"{SAYS['forked']}: {key.format()}\n{old.size} {old.root.hex()}\n{new.size} {new.root.hex()}")
+    if options.out:
+        write(options.out, evidence.format())
+    return 0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `watch …` or `evidence …`."""
+    is_watch, form = argv[0] == "watch", argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=f"python -m verify {argv[0]}", description=__doc__, formatter_class=form)
+    parser.add_argument("source")
+    parser.add_argument("--policy", type=Path, required=True)
+    parser.add_argument("--state", type=Path, required=is_watch)
+    parser.add_argument("--evidence", type=Path, default=Path())
+    parser.add_argument("--once", action="store_true")
+    parser.add_argument("--every", type=float, default=60.0)
+    parser.add_argument("--log")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args(argv[1:])
+    try:
+        policy = Policy.parse(options.policy.read_text("utf-8"))
+        return (_watch if is_watch else _judge)(options, policy)
+    except (OSError, UnicodeError, VerificationError) as error:
+        print(error, file=sys.stderr)
+        return 2
