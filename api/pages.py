@@ -17,6 +17,7 @@ from api.anchors import read_anchors
 from api.deps import Lang, Reading, Service, Serving
 from api.problems import HttpProblem, reason_of
 from api.subjects import names_for
+from ledger.freezing import freeze_of
 from ledger.models import EntryRow, Published, StatementRow
 from verify import gs1
 from verify.checkpoint import Checkpoint
@@ -67,9 +68,8 @@ def live_log(request: Request, service: Serving, session: Reading, lang: Lang) -
     for row in entries:
         row["party"] = names.get(row["party"], row["party"])
     head = _head(service, published)
-    return service.views.page(
-        request, "log.html", here="log", head=head, entries=entries, anchors=read_anchors(session, NEWEST)
-    )
+    anchors, end = read_anchors(session, NEWEST), freeze_of(session)
+    return service.views.page(request, "log.html", here="log", head=head, entries=entries, anchors=anchors, end=end)
 
 
 def _newest(session: Session, size: int) -> list[dict[str, Any]]:

@@ -14,8 +14,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledger.anchors.evm import code_hash
+from ledger.freezing import Freeze, freeze_of
 from ledger.models import EntryRow, StatementRow, WitnessRow
 from ledger.problems import Fatal
+from ledger.rotation import clocks_of
 from ledger.settings import Settings
 from verify.policy import DEV_CHAIN_IDS, Policy
 from verify.statement import parse_statement, thumbprint
@@ -41,13 +43,13 @@ def proposed_policy(session: Session, settings: Settings, *, is_demo: bool) -> s
     witnesses = session.scalars(select(WitnessRow).order_by(WitnessRow.name)).all()
     lines = [
         f"log {genesis['logKey']} {settings.base_url}/log",
-        f"clock {genesis['clockKey']}",
+        *_clock_lines(settings, genesis["clockKey"]),
         *_witness_lines(witnesses),
         f"registrar {registrar['id']} {thumbprint(registrar['jwk'])} 0- *",
         *_anchor_lines(settings, genesis["anchorSigners"], log_id),
         f"max-age {MAX_AGE_S}",
     ]
-    text = _PROPOSED + (_DEMO if is_demo else "") + "".join(line + "\n" for line in lines)
+    text = _PROPOSED + (_DEMO if is_demo else "") + _end(freeze_of(session)) + "".join(line + "\n" for line in lines)
     Policy.parse(text)
     return text
 
@@ -61,6 +63,20 @@ def _genesis(session: Session) -> tuple[dict[str, Any], str]:
     if row is None or row.jws is None:
         raise Fatal("this database has no log: run `originmark init`")
     return parse_statement(row.jws).subject, "0x" + row.leaf.hex()
+
+
+def _clock_lines(settings: Settings, first: str) -> list[str]:
+    """The genesis names the first clock key; later ones come beside it, since old receipts bear the old one for ever."""
+    later = (key.format() for key in clocks_of(settings.keys, settings.origin))
+    return [f"clock {vkey}" for vkey in dict.fromkeys((first, *later))]
+
+
+def _end(freeze: Freeze | None) -> str:
+    if freeze is None:
+        return ""
+    size = "its last entries are being published" if freeze.size is None else f"it ends at {freeze.size} entries"
+    goes_on = f"; {freeze.successor} goes on, with a policy of its own: {freeze.url}" if freeze.successor else ""
+    return f"# FROZEN: this log takes no statements any more, {size}{goes_on}\n# 此账本已冻结，不再接收声明；已有记录仍可查证。\n"
 
 
 def _witness_lines(witnesses: Sequence[WitnessRow]) -> list[str]:

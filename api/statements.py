@@ -27,6 +27,7 @@ from api.problems import HttpProblem, problem_body, problem_response
 from ledger.pooling import Outcome
 from ledger.problems import Refused
 from ledger.receipts import Unknown, receipt
+from producers.sign import format_proof, format_statement, public_disclosures
 from verify.strict import MAX_BYTES
 
 ONE = ("application/vc+jwt", "application/vc+sd-jwt")
@@ -96,7 +97,7 @@ def _line(line: bytes, as_json: bool) -> bytes | Refused:
 
 def _proof(service: Service, outcome: Outcome) -> str:
     with service.database.reading() as session:
-        return receipt(session, service.store, outcome.digest).proof.format()
+        return format_proof(receipt(session, service.store, outcome.digest).proof)
 
 
 def _single(outcome: Outcome, proof: str | None, request: Request, service: Service) -> Response:
@@ -143,7 +144,7 @@ def read(digest: str, request: Request, service: Serving, session: Reading) -> R
         raise HttpProblem("erased", text, index=found.index, erased_by=found.erased_by)
     if found.statement is None or "application/json" in request.headers.get("accept", ""):
         return JSONResponse(found.as_json(), 200 if found.statement else 202, {"cache-control": "no-store"} | PUBLIC)
-    body = found.statement.format(found.statement.public_disclosures())
+    body = format_statement(found.statement, public_disclosures(found.statement))
     media = ONE[0] if found.statement.header["typ"] == "vc+jwt" else ONE[1]
     return Response(body, 200, {"cache-control": "no-cache"} | PUBLIC, media)
 
@@ -155,7 +156,7 @@ def proof(digest: str, service: Serving, session: Reading) -> Response:
         found = receipt(session, service.store, _digest(digest))
     except Unknown as error:
         raise HttpProblem("unknown-statement", str(error)) from None
-    return PlainTextResponse(found.proof.format(), headers={"cache-control": "no-cache"} | PUBLIC)
+    return PlainTextResponse(format_proof(found.proof), headers={"cache-control": "no-cache"} | PUBLIC)
 
 
 def _digest(text: str) -> bytes:

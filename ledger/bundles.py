@@ -20,7 +20,7 @@ from ledger.shown import Audience, statement_of
 from ledger.tallies import Tallies
 from ledger.tiles import TileStore
 from ledger.units import chunks
-from producers.sign import Signer, sign_note
+from producers.sign import Signer, format_bundle, sign_note
 from verify import gs1
 from verify.answer import MAX_KEYS, Answer
 from verify.bundle import MAX_ANCHORS, MAX_BYTES, MAX_STATEMENTS, AnchorEvidence, Bundle, Carried, ItemProof
@@ -60,7 +60,7 @@ def make_bundle(
         if not found.indexes and not found.left_out:
             raise NothingKnown(f"no published record is about {lot}")
         if found.indexes and len(found.indexes) <= MAX_STATEMENTS and len(found.subjects) + len(found.parties) <= MAX_KEYS:
-            made = _assemble(session, store, log_signer, published, found, label, lot, now_s, audience).format()
+            made = format_bundle(_assemble(session, store, log_signer, published, found, label, lot, now_s, audience))
             if len(made.encode()) <= MAX_BYTES:
                 return made
         budget = budget.halved()

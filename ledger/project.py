@@ -37,6 +37,7 @@ from ledger.models import (
     WithdrawalRow,
 )
 from ledger.writing import write_rows
+from producers.sign import public_disclosures
 from verify import gs1
 from verify.authority import grant_of
 from verify.epcis import Event, Object
@@ -77,7 +78,7 @@ def told_rows(record: Record) -> Told:
     statement = record.statement
     if record.event is not None:
         adopts = statement.subject.get("adopts") if statement.kind == "Adoption" else None
-        public = {*statement.subject, *(shown.name for shown in statement.public_disclosures())}
+        public = {*statement.subject, *(shown.name for shown in public_disclosures(statement))}
         shown = [side for side in SIDES if statement.kind != "TraceabilityEvent" or f"{side}List" in public]
         rows |= event_rows(record.event, statement.issuer, _digest(adopts), shown)
     elif make := _MAKERS.get(statement.kind):

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from ledger.db import chunks
 from ledger.models import EntryRow, Published
 from ledger.tiles import TileStore
+from producers.sign import format_proof
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
 from verify.errors import VerificationError
@@ -45,7 +46,7 @@ class Receipt:
         time = datetime.fromtimestamp(self.time_ms // 1000, UTC).replace(microsecond=self.time_ms % 1000 * 1000)
         return {
             "index": self.index, "digest": self.digest.hex(), "time": time.isoformat(timespec="milliseconds"),
-            "proof": self.proof.format(), "checkpoint": self.proof.checkpoint,
+            "proof": format_proof(self.proof), "checkpoint": self.proof.checkpoint,
         }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ from ledger.problems import Fatal
 from ledger.publishing import NotPublished, Publisher, Unpublished
 from ledger.signing import Signed, open_signed, sign_checkpoint
 from ledger.tiles import RightEdge, TileStore, reader_of
-from ledger.verdicts import judge_parcels
+from ledger.verdicts import judge_parcels, refuse_parcels
 from verify.checkpoint import Checkpoint
 from verify.merkle import Hash, leaf_hash, prove_consistency
 
@@ -141,8 +141,6 @@ class Sequencer:
         if frozen is not None:
             # What came in before is still taken, until the last checkpoint is signed.
             self.pool.shut(frozen.refusal())
-            if frozen.frozen_ms is not None:
-                return []
         return [*found, *self.pool.take(self.batch_limit - sum(len(one.items) for one in found))]
 
     def recover(self) -> Head:
@@ -176,7 +174,12 @@ class Sequencer:
             now = self._tick(head)
             with self.database.writing() as session:
                 judge = Judge(session, self.keys.log.name, index=head.edge.size, time_ms=now)
-                told = judge_parcels(session, judge, batch)
+                ended = freeze_of(session)
+                if ended is not None and ended.size is not None:
+                    # Admitted while the log was being frozen: too late.  Whoever waits is told where to go.
+                    told = refuse_parcels(batch, ended.refusal())
+                else:
+                    told = judge_parcels(session, judge, batch)
                 for parcel, outcomes in zip(batch, told, strict=True):
                     parcels.finish(session, parcel, outcomes, published=head.edge.size, now_ms=now)
                     parcels.remember(session, outcomes, now)

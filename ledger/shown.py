@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from ledger.models import EntryRow, GrantRow, StatementRow, SubjectKey
 from ledger.units import ANY, chunks
+from producers.sign import public_disclosures
 from verify.history import Record
 from verify.statement import Statement, assemble, parse_statement
 from verify.strict import b64u_decode
@@ -44,7 +45,7 @@ def statement_of(jws: bytes, disclosures: Sequence[str], audience: Audience) -> 
     """Rebuild a stored statement with the disclosures that `audience` may see.  Raises Malformed where the row was damaged."""
     header, payload, signature = (b64u_decode(part) for part in jws.decode("ascii").split("."))
     told = assemble(header.decode(), payload.decode(), signature, disclosures)
-    return told if audience == Audience.REGULATOR else replace(told, disclosures=told.public_disclosures())
+    return told if audience == Audience.REGULATOR else replace(told, disclosures=public_disclosures(told))
 
 
 def read_records(session: Session, indexes: Iterable[int], audience: Audience) -> list[Record]:

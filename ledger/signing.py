@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ledger.keys import Keys
 from ledger.problems import Fatal
-from producers.sign import cosign, sign_note
+from producers.sign import cosign, format_note, sign_note
 from verify.checkpoint import Checkpoint
 from verify.cosignature import verify_cosignature
 from verify.errors import VerificationError
@@ -65,4 +65,4 @@ def with_lines(body: str, lines: Sequence[str]) -> str:
     note = parse_note(body)
     fresh = parse_note(note.text + "\n" + "".join(lines)).lines if lines else ()
     known = {(line.name, line.key_id) for line in note.lines}
-    return Note(note.text, (*note.lines, *(line for line in fresh if (line.name, line.key_id) not in known))).format()
+    return format_note(Note(note.text, (*note.lines, *(line for line in fresh if (line.name, line.key_id) not in known))))

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from ledger.objects import Objects, write_all
 from ledger.problems import Fatal
 from ledger.tile_cache import Rows, TileCache, hash_at, rows_over
+from producers.tiles import format_entries
 from verify import merkle
 from verify.merkle import Hash
-from verify.tiles import WIDTH, format_entries, parse_entries, tile_path
+from verify.tiles import WIDTH, parse_entries, tile_path
 
 HEIGHT = 8  # levels of the tree in a tile
 CHECKPOINT = "checkpoint"

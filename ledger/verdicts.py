@@ -24,6 +24,11 @@ def judge_parcels(session: Session, judge: Judge, batch: Sequence[Parcel]) -> li
             for parcel, results in zip(batch, told, strict=True)]  # fmt: skip
 
 
+def refuse_parcels(batch: Sequence[Parcel], why: Refused) -> list[list[Outcome]]:
+    """Refuse all of them for one reason."""
+    return [[_outcome(one, why) for one in parcel.items] for parcel in batch]
+
+
 def _judge(judge: Judge, candidate: Candidate) -> Sequenced | Refused:
     try:
         return judge.judge(candidate)

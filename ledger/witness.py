@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 import httpx2
 
 from ledger.witnessing.wire import CONFLICT, DENIED, OK, UNKNOWN, UNPROCESSABLE, Reply, format_request
+from producers.sign import format_line
 from verify.checkpoint import Checkpoint
 from verify.cosignature import verify_cosignature
 from verify.errors import VerificationError
@@ -180,7 +181,7 @@ class Witness:
         if abs(time_s - self.now_s()) > SANE_S:
             raise self.failed("bad-answer", f"it signed the time {time_s}", OK)
         self._cosigned_s = time_s
-        return line.format()
+        return format_line(line)
 
     def _note(self, outcome: str, start: float) -> None:
         now = time.monotonic()

@@ -17,6 +17,7 @@ from producers.client import LogClient, LogError, Problem, Result, Unreachable
 from producers.follow import Watch
 from producers.outbox import REFUSED, SAVED, SENT, Item, Outbox
 from producers.seen import Alarm
+from producers.sign import format_proof
 from producers.tiles import TileReader
 from producers.trust import Receipt, verify_receipt
 from verify.entry import Entry
@@ -143,7 +144,7 @@ def _prove(reader: TileReader, note: str, index: int) -> tuple[int, str]:
         raise WrongEntry(f"the log names index {index} and shows {reader.size} entries")
     entry = Entry.decode(reader.entries(index, index + 1)[0])
     path = tuple(prove_inclusion(reader, index, reader.size))
-    return entry.time_ms, TlogProof(index, path, note).format()
+    return entry.time_ms, format_proof(TlogProof(index, path, note))
 
 
 def _stored(watch: Watch, statement: Statement, result: Result) -> Statement | None:

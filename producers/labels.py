@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import cast
 
 from producers.private import create_private, read_private
 from verify import gs1, merkle, strict
@@ -118,8 +117,8 @@ def create_secret(path: Path, lot: str) -> bytes:
 def read_secret(path: Path, lot: str) -> bytes:
     """Read the secret of a lot.  Raises WrongSecret for another lot's, NotPrivate, OSError."""
     try:
-        body = strict.members(strict.parse(read_private(path)), {"lot": str, "secret": str}, {}, "")
-        secret = strict.b64u_decode(cast(str, body["secret"]), length=32)
+        body = strict.members(strict.parse(read_private(path)), "lot secret", "")
+        secret = strict.b64u_decode(body["secret"], length=32)
     except Malformed as error:
         raise WrongSecret(f"{path} is not a lot secret / 不是批次密钥文件: {error.message}") from None
     if body["lot"] != lot_uri(lot):

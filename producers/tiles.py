@@ -16,6 +16,11 @@ from verify.tiles import WIDTH, parse_entries
 HEIGHT = 8  # levels of the tree in one tile
 
 
+def format_entries(entries: Sequence[bytes]) -> bytes:
+    """Print entries as one tile, as `fetch.parse_entries` reads it."""
+    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
 class TileReader:
     """A `merkle.Reader` over the log's tiles at one size; every tile is fetched once."""
 

@@ -22,9 +22,8 @@ from .bundle import MAX_BYTES, parse_bundle
 from .errors import Omitted, VerificationError
 from .note import parse_note
 from .policy import Policy
-from .run import STATED, UNCHECKED, Step, Verification
 from .tiles import fetch, read_entries
-from .verifier import verify_bundle
+from .verifier import STATED, UNCHECKED, Step, Verification, verify_bundle
 from .watch import main as watch
 
 END_OF_TIME = 2**37  # seconds since 1970, the year 6325: a clock's own number may be anything

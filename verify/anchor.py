@@ -1,8 +1,5 @@
 """
-Reading a contract's head with one plain `eth_call`, from the reader's own RPC.
-
-An RPC can lie; ask more than one.  Nothing here sends anything, and no library for chains is needed: the selector is a
-constant of the committed artifact (contracts/Anchor.json).
+Reading a contract's head with one plain `eth_call`, from the reader's own RPC.  An RPC can lie; ask more than one.
 
 Source: protocol.md section 4; Ethereum JSON-RPC.
 """
@@ -14,19 +11,8 @@ from hashlib import sha256
 
 from .policy import AnchorPin
 
-HEAD_SELECTOR = "24e8393d"  # head(address,bytes32) -> (uint64 size, bytes32 root)
-TIMEOUT_S = 10
+HEAD_SELECTOR = "24e8393d"  # head(address,bytes32) -> (uint64 size, bytes32 root), as in contracts/Anchor.json
 MAX_ANSWER = 262_144  # bytes
-
-
-def _call(url: str, method: str, params: list[object]) -> str:
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-    request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310 - checked by the caller
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-        found = json.loads(answer.read(MAX_ANSWER))
-    if not isinstance(found, dict) or not isinstance(found.get("result"), str):
-        raise OSError(f"{method} was refused")
-    return str(found["result"])
 
 
 def read_head(pin: AnchorPin, urls: Sequence[str]) -> tuple[int, bytes]:
@@ -34,18 +20,32 @@ def read_head(pin: AnchorPin, urls: Sequence[str]) -> tuple[int, bytes]:
     problem = "no RPC was given for this chain"
     for url in urls:
         try:
-            if not url.startswith(("http://", "https://")):
-                raise OSError("an RPC address starts with http:// or https://")
-            if int(_call(url, "eth_chainId", []), 16) != pin.chain_id:
-                raise OSError("another chain")
-            code = bytes.fromhex(_call(url, "eth_getCode", [pin.contract, "latest"])[2:])
-            if pin.code_sha256 is not None and sha256(code).hexdigest() != pin.code_sha256:
-                raise OSError("another contract")
-            data = "0x" + HEAD_SELECTOR + pin.signer[2:].rjust(64, "0") + pin.log_id[2:]
-            words = bytes.fromhex(_call(url, "eth_call", [{"to": pin.contract, "data": data}, "latest"])[2:])
-            if len(words) != 64:
-                raise OSError("no such contract")
-            return int.from_bytes(words[:32], "big"), words[32:]
+            return _head(pin, url)
         except (OSError, ValueError) as error:
             problem = f"{url}: {error}"
     raise OSError(problem)
+
+
+def _head(pin: AnchorPin, url: str) -> tuple[int, bytes]:
+    if not url.startswith(("http://", "https://")):
+        raise OSError("an RPC address starts with http:// or https://")
+    if int(_call(url, "eth_chainId", []), 16) != pin.chain_id:
+        raise OSError("another chain")
+    code = bytes.fromhex(_call(url, "eth_getCode", [pin.contract, "latest"])[2:])
+    if pin.code_sha256 is not None and sha256(code).hexdigest() != pin.code_sha256:
+        raise OSError("another contract")
+    data = "0x" + HEAD_SELECTOR + pin.signer[2:].rjust(64, "0") + pin.log_id[2:]
+    words = bytes.fromhex(_call(url, "eth_call", [{"to": pin.contract, "data": data}, "latest"])[2:])
+    if len(words) != 64:
+        raise OSError("no such contract")
+    return int.from_bytes(words[:32], "big"), words[32:]
+
+
+def _call(url: str, method: str, params: list[object]) -> str:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310 - checked by the caller
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        found = json.loads(answer.read(MAX_ANSWER))
+    if not isinstance(found, dict) or not isinstance(found.get("result"), str):
+        raise OSError(f"{method} was refused")
+    return str(found["result"])

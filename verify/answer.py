@@ -1,39 +1,28 @@
 """
-The answer note: what the operator says exists about the subjects of one scan, over its own signature.
+The answer note: what the operator says exists about the subjects of one scan, over its own signature (PROTOCOL.md, "Answer").
 
-    originmark.org/answer@v1
-    <origin>
-    <size>
-    <root, base64>
-    time <seconds since 1970>
-    key <subject key, base64> <count> <SHA-256 of the matching indexes, u64 big-endian each, base64>
-    party <subject key, base64> <count> <the same, over registrations and revocations alone>
-    control <index> <index> ...
-
-The first line can be no checkpoint's (its second line is no number).  If the operator leaves a recall out, this note is the
-evidence and the tiles convict it: `convict` is the whole trial.
-
+If the operator leaves a recall out, this note is the evidence and the tiles convict it: `convict` is the whole trial.
 Source: protocol.md section 1, Bundle.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from .entry import Entry
-from .errors import Malformed, NotIncluded, Omitted
+from .errors import Malformed, NotIncluded, Omitted, need
 from .merkle import Hash, leaf_hash, root, roots_reader
 from .statement import CONTROL_KINDS
-from .strict import b64_decode, b64_encode
+from .strict import b64_decode, b64_encode, count
+from .subjects import KIND_URI, key_of
 
-HEADER = "originmark.org/answer@v1"
+HEADER = "originmark.org/answer@v1"  # no checkpoint's second line is like this note's: it is no number
 MAX_KEYS = 1_024
 
 
 def kind_key(kind: str) -> bytes:
     """The subject key under which anyone can follow all control statements of a kind."""
-    return sha256(f"urn:originmark:kind:{kind}".encode()).digest()
+    return key_of(KIND_URI + kind)
 
 
 _CONTROL = frozenset(map(kind_key, CONTROL_KINDS))
@@ -69,32 +58,24 @@ class Answer:
         """Print the text that the log key signs."""
         rows = [f"{word} {b64_encode(key)} {m.count} {b64_encode(m.digest)}" for word, asked in
                 (("key", self.keys), ("party", self.parties)) for key, m in sorted(asked.items())]  # fmt: skip
-        last = " ".join(["control", *map(str, self.control)])
         head = [HEADER, self.origin, str(self.size), b64_encode(self.root), f"time {self.time_s}"]
-        return "\n".join([*head, *rows, last]) + "\n"
+        return "\n".join([*head, *rows, " ".join(["control", *map(str, self.control)]), ""])
 
     @classmethod
     def parse(cls, text: str) -> "Answer":
         """Parse the text; accepts exactly what `format` prints.  Raises Malformed (`bad-answer`)."""
-        lines = text.split("\n")
+        asked: dict[str, dict[bytes, Matches]] = {"key": {}, "party": {}}
         try:
-            head, rows, last = lines[:5], [line.split(" ") for line in lines[5:-2]], lines[-2].split(" ")
-            asked: dict[str, dict[bytes, Matches]] = {"key": {}, "party": {}}
-            for word, key, count, digest in rows:
-                asked[word][b64_decode(key, length=32)] = Matches(_number(count), b64_decode(digest, length=32))
-            answer = cls(head[1], _number(head[2]), b64_decode(head[3], length=32), _number(head[4][5:]), asked["key"],
-                         asked["party"], tuple(map(_number, last[1:])))  # fmt: skip
-        except (IndexError, KeyError, ValueError, Malformed):
+            _, origin, size, root_, time_s, *rows, last, _ = text.split("\n")
+            for word, key, number, digest in (row.split(" ") for row in rows):
+                asked[word][b64_decode(key, length=32)] = Matches(count(number), b64_decode(digest, length=32))
+            answer = cls(origin, count(size), b64_decode(root_, length=32), count(time_s[5:]), asked["key"], asked["party"],
+                         tuple(map(count, last.split(" ")[1:])))  # fmt: skip
+        except (KeyError, ValueError, Malformed):
             raise Malformed("not an answer note", code="bad-answer") from None
-        if len(rows) > MAX_KEYS or answer.format() != text or list(answer.control) != sorted(set(answer.control)):
-            raise Malformed("not an answer note in its one form", code="bad-answer")
+        is_form = len(rows) <= MAX_KEYS and answer.format() == text and list(answer.control) == sorted(set(answer.control))
+        need(is_form, "not an answer note in its one form", "bad-answer")
         return answer
-
-
-def _number(text: str) -> int:
-    if not re.fullmatch(r"0|[1-9][0-9]{0,15}", text, re.ASCII):
-        raise ValueError(text)
-    return int(text)
 
 
 def answer_from(entries: Iterable[Entry], origin: str, size: int, root_: Hash, time_s: int,
@@ -104,17 +85,12 @@ def answer_from(entries: Iterable[Entry], origin: str, size: int, root_: Hash, t
     known: dict[bytes, list[int]] = {key: [] for key in parties}
     control: set[int] = set()
     for index, entry in enumerate(entries):
-        is_control = not _CONTROL.isdisjoint(entry.keys)
-        is_party = not _PARTY.isdisjoint(entry.keys)
-        for key in entry.keys:
-            if key in found:
-                found[key].append(index)
-                control |= {index} if is_control else set()
-            if is_party and key in known:
-                known[key].append(index)
-                control.add(index)
-    matches = {key: Matches.of(indexes) for key, indexes in found.items()}
-    return Answer(origin, size, root_, time_s, matches, {k: Matches.of(v) for k, v in known.items()}, tuple(sorted(control)))
+        for asked in (found,) if _PARTY.isdisjoint(entry.keys) else (found, known):
+            for key in [key for key in entry.keys if key in asked]:
+                asked[key].append(index)
+                control |= set() if _CONTROL.isdisjoint(entry.keys) else {index}
+    matches, ours = ({key: Matches.of(indexes) for key, indexes in asked.items()} for asked in (found, known))
+    return Answer(origin, size, root_, time_s, matches, ours, tuple(sorted(control)))
 
 
 def check_shown(answer: Answer, shown: Mapping[int, Sequence[bytes]], asked: Iterable[bytes], parties: Iterable[bytes]) -> None:
@@ -122,19 +98,18 @@ def check_shown(answer: Answer, shown: Mapping[int, Sequence[bytes]], asked: Ite
     Check an answer against what is shown with it (index -> subject keys): every key asked, every control statement it
     admits carried and the other way round, no count below what is shown.  Raises Omitted.
     """
-    if set(asked) - set(answer.keys) or set(parties) - set(answer.parties):
-        raise Omitted("the answer does not cover every subject of the way back", code="subject-not-asked")
-    missing = [index for index in answer.control if index not in shown]
-    if missing:
-        raise Omitted(f"the control statement {missing[0]} is admitted and not shown", code="control-not-shown")
+    is_covered = set(asked) <= set(answer.keys) and set(parties) <= set(answer.parties)
+    need(is_covered, "the answer does not cover every subject of the way back", "subject-not-asked", None, Omitted)
+    for index in answer.control:
+        need(index in shown, f"the control statement {index} is admitted and not shown", "control-not-shown", None, Omitted)
     for is_party, matches in ((False, answer.keys), (True, answer.parties)):
         for key, claim in matches.items():
             seen = [i for i, keys in sorted(shown.items()) if key in keys and (not is_party or not _PARTY.isdisjoint(keys))]
-            control = [i for i in seen if not _CONTROL.isdisjoint(shown[i])]
-            if not set(control) <= set(answer.control):
-                raise Omitted("a control statement shown is missing in the answer", code="control-not-answered")
-            if claim.count < len(seen) or ((is_party or claim.count == len(seen)) and claim != Matches.of(seen)):
-                raise Omitted("the answer counts other entries than those shown", code="wrong-count")
+            is_told = all(i in answer.control or _CONTROL.isdisjoint(shown[i]) for i in seen)
+            need(is_told, "a control statement shown is missing in the answer", "control-not-answered", None, Omitted)
+            is_whole = is_party or claim.count == len(seen)
+            is_right = claim.count >= len(seen) and (not is_whole or claim == Matches.of(seen))
+            need(is_right, "the answer counts other entries than those shown", "wrong-count", None, Omitted)
 
 
 def convict(answer: Answer, entries: Sequence[bytes]) -> None:
@@ -144,12 +119,9 @@ def convict(answer: Answer, entries: Sequence[bytes]) -> None:
     Raises NotIncluded where the entries are not the log of the answer's root (then they prove nothing against it),
     Omitted where the operator signed something else than its own log says.
     """
-    reader = roots_reader([leaf_hash(entry) for entry in entries])
-    if len(entries) != answer.size or root(reader, len(entries)) != answer.root:
-        raise NotIncluded("these entries are not the log that the answer is about", code="other-log")
-    decoded = [Entry.decode(entry) for entry in entries]
-    honest = answer_from(decoded, answer.origin, answer.size, answer.root, answer.time_s, answer.keys, answer.parties)
-    if honest != answer:
-        hidden = sorted(set(honest.control) - set(answer.control))
-        raise Omitted(f"the operator signed an answer that its own log refutes (entries {hidden or 'counted wrong'})",
-                      code="omitted")  # fmt: skip
+    is_log = len(entries) == answer.size and root(roots_reader([leaf_hash(one) for one in entries]), answer.size) == answer.root
+    need(is_log, "these entries are not the log that the answer is about", "other-log", None, NotIncluded)
+    told = map(Entry.decode, entries)
+    honest = answer_from(told, answer.origin, answer.size, answer.root, answer.time_s, answer.keys, answer.parties)
+    hidden = sorted(set(honest.control) - set(answer.control)) or "counted wrong"
+    need(honest == answer, f"the operator signed an answer that its own log refutes (entries {hidden})", "omitted", None, Omitted)

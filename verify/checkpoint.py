@@ -1,12 +1,7 @@
 """
-Checkpoints: the log's claim about itself, as text.
-
-    traceability.example/log        origin
-    20852163                        size: decimal, no leading zero
-    CsUYapGGPo4dkMgIAUqom/...=      root: base64, 32 bytes
+Checkpoints, the log's claim about itself: origin, size and root, one a line.  Source: c2sp.org/tlog-checkpoint v1.0.0.
 
 Extension lines are refused: nothing in this project writes them, and a line nobody checks is a place to lie.
-Source: c2sp.org/tlog-checkpoint v1.0.0.
 """
 
 from dataclasses import dataclass

@@ -1,11 +1,10 @@
 """
-Cosignatures: a third party saw this checkpoint, and only consistent growth before it.
+Cosignatures: a third party saw this checkpoint, and only consistent growth before it; or the operator's clock saw it.
 
-The same form with the operator's own clock key states the checkpoint's time; it never counts in a quorum.
 Source: c2sp.org/tlog-cosignature, type 04 (timestamped Ed25519).
 """
 
-from .errors import BadSignature
+from .errors import BadSignature, need
 from .note import COSIGNER, SignatureLine, VerifierKey
 
 
@@ -16,8 +15,8 @@ def message(text: str, time_s: int) -> bytes:
 
 def verify_cosignature(text: str, line: SignatureLine, key: VerifierKey) -> int:
     """Verify one line and return its time in seconds since 1970.  Raises BadSignature."""
-    if key.kind != COSIGNER or len(line.payload) != 72:
-        raise BadSignature(f"not a cosignature of {key.name}", where=key.name)
+    is_form = key.kind == COSIGNER and len(line.payload) == 72
+    need(is_form, f"not a cosignature of {key.name}", None, key.name, BadSignature)
     time_s = int.from_bytes(line.payload[:8], "big")
     key.verify(message(text, time_s), line.payload[8:])
     return time_s

@@ -1,13 +1,8 @@
 """
-Back from a lot to its origins, hop by hop: what the upstream holder itself confirmed, and what is claimed by one side only.
+Back from a lot to its origins, hop by hop: confirmed by the upstream holder's own signed record, claimed by the receiver
+only, or unknown where the member that names the receiver is withheld from this reader (PROTOCOL.md, step 12).
 
-    confirmed    a holder's own signed record names this receiver and this object, and the quantities fit
-    claimed      only the receiver says so
-    unknown      the member that names the receiver is withheld from this reader
-
-A holder is whoever made the thing and might, or had it from a holder: a party that never had it confirms nothing.  The
-origin is verified only if every hop back to it is confirmed.  Whoever reads decides this, from the log alone.
-
+A holder is whoever made the thing and might, or had it from a holder: a party that never had it confirms nothing.
 Source: protocol.md section 2, Edges.
 """
 
@@ -16,16 +11,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from . import gs1
-from .authority import History, key_at, may_mint
+from .authority import History, grant_at, may_mint
 from .epcis import Event, scaled
-from .errors import Malformed, VerificationError
-from .history import Record, uris_of
+from .errors import Malformed
+from .history import Record
 
 CONFIRMED, CLAIMED, UNKNOWN = "confirmed", "claimed", "unknown"
 MAX_VISITS = 2_048  # objects on one way back; a longer way is more than a bundle holds
 Told = tuple[Record, Event]
-Use = tuple[str, Record | None]
-"""An object, and the record that used it up to make the next one; None for the object asked about."""
+Held = tuple[str, list[Record]]
+"""How surely a party had a thing, and by which senders' records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +57,17 @@ class Journey:
     @property
     def state(self) -> str:
         """The worst of all hops and origins: one claimed hop and the origin is no longer verified."""
-        states = {edge.state for edge in self.edges} | {origin.state for origin in self.origins}
-        if not self.origins or CLAIMED in states:
-            return CLAIMED
-        return UNKNOWN if UNKNOWN in states else CONFIRMED
+        states = {edge.state for edge in self.edges} | {origin.state for origin in self.origins} or {CLAIMED}
+        states |= set() if self.origins else {CLAIMED}
+        return next((state for state in (CLAIMED, UNKNOWN) if state in states), CONFIRMED)
 
-    def add(self, uri: str, at: Record, state: str, sent: Record | None = None) -> None:
+    def add(self, uri: str, at: Record, state: str, sent: Sequence[Record] = ()) -> None:
         """Note the hop of `uri` at a record; a claim replaces what was noted of it before."""
         same = [edge for edge in self.edges if (edge.uri, edge.index) == (uri, at.index)]
         if not same or (state == CLAIMED and same[0].state != CLAIMED):
-            sender, index = (sent.statement.issuer, sent.index) if sent else (None, None)
-            edge = Edge(uri, at.statement.issuer, at.index, sender, index, state)
-            self.edges = [edge for edge in self.edges if edge not in same] + [edge]
+            sender, index = (sent[0].issuer, sent[0].index) if sent else (None, None)
+            edge = Edge(uri, at.issuer, at.index, sender, index, state)
+            self.edges = [*(edge for edge in self.edges if edge not in same), edge]
 
 
 class Tracer:
@@ -85,92 +79,82 @@ class Tracer:
 
     def journey(self, uri: str) -> Journey:
         """The way back from `uri` (a lot, item or logistic unit) through every party that handled it."""
-        journey, queue, done = Journey(), list[Use]([(uri, None)]), set[tuple[str, str]]()
+        journey, done = Journey(), set[tuple[str, str]]()
+        queue: list[tuple[str, Record | None]] = [(uri, None)]  # an object, and the record that used it up
         for subject, user in queue:
-            name = (subject, user.statement.issuer if user else "")
+            name = (subject, user.issuer if user else "")
             if user is not None and len(done) > MAX_VISITS:
                 journey.add(subject, user, CLAIMED)
                 break
             if name not in done:
                 done.add(name)
-                queue += _Subject(self, subject).walk(user, journey)
+                queue += _Subject(self, subject, journey).walk(user)
         return journey
-
-    def may_mint(self, record: Record, uri: str) -> bool:
-        """Whether the record's issuer may commission `uri` at its index."""
-        try:
-            grant = key_at(self.history, record.statement.issuer, record.statement.kid, record.index)
-        except VerificationError:
-            return False
-        return may_mint(grant, uri, self.history, record.index)
 
 
 class _Subject:
     """One object on the way: who made it, who held it, and how each came to hold it."""
 
-    def __init__(self, tracer: Tracer, uri: str) -> None:
-        self.uri, self.events = uri, tracer.events
+    def __init__(self, tracer: Tracer, uri: str, journey: Journey) -> None:
+        self.uri, self.events, self.journey, history = uri, tracer.events, journey, tracer.history
         self.names = self._names(None)
-        self.told = [(r, e) for r, e in self.events if not self.names.isdisjoint(uris_of(e))]
-        found = [(r, e) for r, e in self.told if any(uri in (one.uri, one.lot) for one in e.commissioned)]
-        self.made = [(r, e) for r, e in found if tracer.may_mint(r, uri)]
+        self.told = [(r, e) for r, e in self.events if not self.names.isdisjoint(e.uris)]
+        found = [(r, e) for r, e in self.told if any(uri in one.uris for one in e.commissioned)]
+        self.made = [(r, e) for r, e in found if may_mint(grant_at(history, r.statement, r.index), uri, history, r.index)]
         self.usurped = [] if self.made else found[:1]
         # A logistic unit has no origin of its own: whoever packed it answers for what is inside.
         self.packed = [(r, e) for r, e in self.told if any(parent == uri for _, parent in _contained(e))]
         self.held = self._holders()
 
-    def walk(self, user: Record | None, journey: Journey) -> Iterator[Use]:
+    def walk(self, user: Record | None) -> Iterator[tuple[str, Record]]:
         """Note origins and hops up to `user` (None: to everybody who handled it); yield what it was made of."""
         for record, event in (*self.made, *self.packed, *self.usurped):
-            self._visit(record, event, journey)
+            self._visit(record, event)
             role = "child" if (record, event) in self.packed else "input"
             inputs = [one for one in event.objects if one.role == role and not self.usurped]
             if not inputs:
                 state = CLAIMED if self.usurped else CONFIRMED
-                journey.origins.append(Origin(self.uri, record.statement.issuer, record.index, state))
-            yield from ((one.lot or one.uri, record) for one in inputs)
+                self.journey.origins.append(Origin(self.uri, record.issuer, record.index, state))
+            yield from ((one.uris[-1], record) for one in inputs)
         if user is not None:
-            self._way(user, journey)
-        for record, event in self.told if user is None else ():
-            self._visit(record, event, journey)
+            return self._way(user)
+        for record, event in self.told:
+            self._visit(record, event)
             if event.is_receiving or event.is_shipping or self._is_use(event):
-                self._way(record, journey)
+                self._way(record)
 
-    def _way(self, user: Record, journey: Journey) -> None:
+    def _way(self, user: Record) -> None:
         """How the issuer of `user` came to hold it: back through every sender to whoever made it."""
-        way = [user.statement.issuer]
+        way = [user.issuer]
         for party in way:
-            mine = [(r, e) for r, e in self.told if r.statement.issuer == party]
+            mine = [(r, e) for r, e in self.told if r.issuer == party]
             state, sent = self.held.get(party, (CLAIMED, []))
-            received = False
+            received = [r for r, e in mine if e.is_receiving and (sent or state == CLAIMED)]
             for record, event in mine:
-                self._visit(record, event, journey)
-                if event.is_receiving and (sent or state == CLAIMED):
-                    received = True
-                    journey.add(self.uri, record, state, sent[0] if sent else None)
-            if (state == CLAIMED and not received) or self._overdrawn(party):
-                journey.add(self.uri, user if party == way[0] else mine[0][0], CLAIMED)
-            way += [r.statement.issuer for r in sent if r.statement.issuer not in way]
+                self._visit(record, event)
+            for record in received:
+                self.journey.add(self.uri, record, state, sent)
+            if (state == CLAIMED and not received) or self._overdrawn(party, mine):
+                self.journey.add(self.uri, user if party == way[0] else mine[0][0], CLAIMED)
+            way += [one.issuer for one in sent if one.issuer not in way]
 
-    def _visit(self, record: Record, event: Event, journey: Journey) -> None:
-        journey.records.add(record.index)
-        for uri in (*self.names.intersection(uris_of(event)), event.read_point, event.biz_location):
-            if uri is not None:
-                journey.visited.setdefault(uri)
-                journey.visited.setdefault(gs1.product_of(uri) or uri)
+    def _visit(self, record: Record, event: Event) -> None:
+        self.journey.records.add(record.index)
+        places = [place for place in (event.read_point, event.biz_location) if place is not None]
+        for uri in (*self.names.intersection(event.uris), *places):
+            self.journey.visited |= {uri: None, gs1.product_of(uri) or uri: None}
 
     def _names(self, holders: Collection[str] | None) -> set[str]:
         """Its URI and that of every unit it was packed into, at any depth, by the word of `holders` (None: anybody's)."""
-        told = (e for r, e in self.events if holders is None or r.statement.issuer in holders)
-        packings = [pair for event in told for pair in _contained(event)]
+        packings = [pair for r, e in self.events if holders is None or r.issuer in holders for pair in _contained(e)]
         names = [self.uri]
         for name in names:
             names += {parent for child, parent in packings if child == name} - set(names)
         return set(names)
 
-    def _holders(self) -> dict[str, tuple[str, list[Record]]]:
+    def _holders(self) -> dict[str, Held]:
         """Every party that had it, how surely, and by which senders' records; makers by none."""
-        held: dict[str, tuple[str, list[Record]]] = {r.statement.issuer: (CONFIRMED, []) for r, _ in (*self.made, *self.packed)}
+        held: dict[str, Held] = {r.issuer: (CONFIRMED, []) for r, _ in (*self.made, *self.packed)}
         found = dict(held)
         while found:
             # What a withheld receiver leaves open comes last, when nothing more is confirmed.
@@ -178,69 +162,60 @@ class _Subject:
             held |= found
         return held
 
-    def _receivers(self, held: Collection[str], state: str) -> dict[str, tuple[str, list[Record]]]:
-        names = self._names(held)
-        told = [(r, e) for r, e in self.told if not names.isdisjoint(uris_of(e))]
-        sent = [(r, e) for r, e in told if e.is_shipping and r.statement.issuer in held]
-        found = {}
-        for party in {r.statement.issuer for r, e in told if e.is_receiving} - set(held):
-            took = [e for r, e in told if e.is_receiving and r.statement.issuer == party]
-            if state == CONFIRMED:
-                mine = [(r, e) for r, e in sent if party in (who for _, who in e.destinations)]
-            else:
-                mine = [(r, e) for r, e in sent if not e.destinations and r.statement.withheld]
-            if mine and (state == UNKNOWN or self._fits(took, [e for _, e in mine])):
+    def _receivers(self, held: Collection[str], state: str) -> dict[str, Held]:
+        names, found = self._names(held), {}
+        told = [(r, e) for r, e in self.told if not names.isdisjoint(e.uris)]
+        sent = [(r, e) for r, e in told if e.is_shipping and r.issuer in held]
+        open_ = [(r, e) for r, e in sent if not e.destinations and r.statement.withheld]
+        for party in {r.issuer for r, e in told if e.is_receiving} - set(held):
+            took = [(r, e) for r, e in told if e.is_receiving and r.issuer == party]
+            mine = [(r, e) for r, e in sent if party in (who for _, who in e.destinations)] if state == CONFIRMED else open_
+            if mine and (state == UNKNOWN or self._fits(took, mine)):
                 found[party] = (state, [r for r, _ in mine])
         return found
 
-    def _fits(self, took: Sequence[Event], gave: Sequence[Event]) -> bool:
+    def _fits(self, took: Sequence[Told], gave: Sequence[Told]) -> bool:
         try:
             given = _amounts(self.uri, gave)
             return all(amount <= given[unit] for unit, amount in _amounts(self.uri, took).items())
         except Malformed:
             return False
 
-    def _overdrawn(self, party: str) -> bool:
+    def _overdrawn(self, party: str, mine: Sequence[Told]) -> bool:
         """Whether a party gave away or used up more of it than it made and took in, in any unit that both sides use."""
-        mine = [e for r, e in self.told if r.statement.issuer == party]
+        parts = ([one for one in self.made if one[0].issuer == party], [one for one in mine if one[1].is_receiving],
+                 [one for one in mine if one[1].is_shipping], [one for one in mine if self._is_use(one[1])])  # fmt: skip
         try:
-            made = _amounts(self.uri, [e for r, e in self.made if r.statement.issuer == party])
-            took = _amounts(self.uri, [e for e in mine if e.is_receiving])
-            gave = _amounts(self.uri, [e for e in mine if e.is_shipping])
-            used = _amounts(self.uri, [e for e in mine if self._is_use(e)])
+            made, took, gave, used = (_amounts(self.uri, part) for part in parts)
         except Malformed:
             return True
         return any(gave[unit] + used[unit] > made[unit] + took[unit] for unit in {*made, *took})
 
     def _is_use(self, event: Event) -> bool:
-        inputs = (one for one in event.objects if one.role == "input")
-        return event.biz_step == "retail_selling" or any(self.uri in (one.uri, one.lot) for one in inputs)
+        return event.biz_step == "retail_selling" or any(self.uri in one.uris for one in event.objects if one.role == "input")
 
 
 def _contained(event: Event) -> list[tuple[str, str]]:
     """(child, parent) for everything that this event packs into a unit."""
-    if event.type != "AggregationEvent" or event.action != "ADD":
-        return []
-    parents = [one.uri for one in event.objects if one.role == "parent"]
-    children = [uri for one in event.objects if one.role == "child" for uri in (one.uri, one.lot) if uri is not None]
-    return [(child, parent) for parent in parents for child in children]
+    packs = event.type == "AggregationEvent" and event.action == "ADD"
+    parents = [one.uri for one in event.objects if one.role == "parent" and packs]
+    return [(uri, parent) for parent in parents for one in event.objects if one.role == "child" for uri in one.uris]
 
 
-def _amounts(uri: str, events: Iterable[Event]) -> Counter[str]:
+def _amounts(uri: str, told: Iterable[Told]) -> Counter[str]:
     """
     What is said of `uri` per unit, as exact scaled integers.  Raises Malformed for amounts that cannot be held so.
 
     The same goods told under two steps (arriving, then receiving) count once: the larger.
     """
-    total = Counter[tuple[str, str]]()
-    for event in events:
-        for one in event.objects:
-            if one.uri == uri and one.quantity is not None:
-                amount = scaled(one.quantity)
-                if amount is None or amount < 0:
-                    raise Malformed("an amount that cannot be compared", code="bad-event")
-                total[(event.biz_step or "") if event.is_shipping or event.is_receiving else "", one.uom or ""] += amount
-    most = Counter[str]()
+    total, most = Counter[tuple[str, str]](), Counter[str]()
+    for _, event in told:
+        step = (event.biz_step or "") if event.is_shipping or event.is_receiving else ""
+        for one in [one for one in event.objects if one.uri == uri and one.quantity is not None]:
+            amount = scaled(one.quantity or 0)
+            if amount is None or amount < 0:
+                raise Malformed("an amount that cannot be compared", code="bad-event")
+            total[step, one.uom or ""] += amount
     for (_, unit), amount in total.items():
         most[unit] = max(most[unit], amount)
     return most

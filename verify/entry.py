@@ -1,13 +1,12 @@
 """
-Entries: the bytes the log hashes at one index.
-
-    0x01 || u64 sequencing time, ms since 1970, big-endian || SHA-256(JWS), 32 bytes || subject keys, 32 bytes each
+Entries, the bytes the log hashes at one index: 0x01 || time, u64 || SHA-256(JWS) || subject keys, 32 bytes each.
 
 Tiles alone are thus a complete, public, payload-free index: whoever counts the keys catches an omission, and content can
 be erased without touching the tree.  Source: protocol.md section 1, Entry.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .errors import need
 
@@ -26,7 +25,7 @@ class Entry:
 
     def encode(self) -> bytes:
         """Print the entry; raises Malformed where keys are unsorted, repeated, missing or too many."""
-        is_set = 0 < len(self.keys) <= MAX_KEYS and all(a < b for a, b in zip(self.keys, self.keys[1:], strict=False))
+        is_set = 0 < len(self.keys) <= MAX_KEYS and all(a < b for a, b in pairwise(self.keys))
         need(is_set, f"1 to {MAX_KEYS} distinct subject keys in order were expected", "bad-entry")
         return bytes([VERSION]) + self.time_ms.to_bytes(8, "big") + self.digest + b"".join(self.keys)
 

@@ -1,8 +1,8 @@
 """
 One EPCIS 2.0 event, read for what the protocol judges: which objects in which role, where, when and between whom.
 
-Not a validator: the schema is producers' work and extension members are passed over.  But whatever names a subject is
-read strictly, since a name that two readers take differently would hide a lot from its recall.
+Not a validator: extension members are passed over.  But whatever names a subject is read strictly, since a name that two
+readers take differently would hide a lot from its recall.
 
 Source: EPCIS 2.0 section 7.4 and its JSON binding; CBV 2.0 section 7; protocol.md section 1.
 """
@@ -36,6 +36,10 @@ class Object:
     quantity: Decimal | None
     uom: str | None
 
+    @property
+    def uris(self) -> tuple[str, ...]:
+        return (self.uri,) if self.lot is None else (self.uri, self.lot)
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -58,14 +62,15 @@ class Event:
     ilmd: Mapping[str, Any] | None
 
     @property
+    def uris(self) -> tuple[str, ...]:
+        """Every object it names, in any role, items with the lot that their link names."""
+        return tuple(uri for one in self.objects for uri in one.uris)
+
+    @property
     def commissioned(self) -> tuple[Object, ...]:
         """What this event says came into being: the objects of an ADD, the outputs of a transformation."""
         role = {"ObjectEvent": "epc" if self.action == "ADD" else "", "TransformationEvent": "output"}.get(self.type)
         return tuple(one for one in self.objects if one.role == role)
-
-    @property
-    def is_commission(self) -> bool:
-        return bool(self.commissioned)
 
     @property
     def is_shipping(self) -> bool:
@@ -116,8 +121,7 @@ def _objects(raw: object) -> Iterator[Object]:
 def _object(role: str, name: object, item: object) -> Object:
     uri, *lot = gs1.subjects_of_uri(name)
     quantity = _get(item, "quantity", (int, Decimal))
-    amount = None if quantity is None else Decimal(quantity)
-    return Object(role, uri, lot[0] if lot else None, amount, _get(item, "uom", str))
+    return Object(role, uri, lot[0] if lot else None, None if quantity is None else Decimal(quantity), _get(item, "uom", str))
 
 
 def _place(raw: object, name: str) -> str | None:
@@ -130,7 +134,7 @@ def _pairs(raw: object, name: str) -> tuple[tuple[str, str], ...]:
     return tuple((_word(_get(item, "type", str)) or "", gs1.canonical_uri(item.get(name))) for item in found)
 
 
-def _get(raw: object, name: str, kind: type | tuple[type, ...]) -> Any:
+def _get(raw: Any, name: str, kind: type | tuple[type, ...]) -> Any:
     found = raw.get(name) if isinstance(raw, dict) else raw
     is_right = found is None or (isinstance(found, kind) and not isinstance(found, bool))
     need(isinstance(raw, dict) and is_right, f"{name} has the wrong type", "bad-event", f"/{name}")

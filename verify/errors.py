@@ -9,6 +9,8 @@ class VerificationError(Exception):
     """`code` names the reason for machines, `where` the place (JSON pointer, line), `step` PROTOCOL.md's number."""
 
     code = "not-verified"
+    step: int | None = None
+    run: object = None  # verify_bundle's run so far
 
     def __init_subclass__(cls) -> None:
         cls.code = cls.__dict__.get("code") or re.sub("(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
@@ -16,8 +18,6 @@ class VerificationError(Exception):
     def __init__(self, message: str, *, code: str | None = None, where: str | None = None) -> None:
         super().__init__(message)
         self.message, self.code, self.where = message, code or self.code, where
-        self.step: int | None = None
-        self.run: object = None  # verify_bundle's run so far
 
 
 # fmt: off
@@ -35,7 +35,9 @@ class AnchorMismatch(VerificationError): ...  # the contract holds another root 
 # fmt: on
 
 
-def need(holds: object, message: str, code: str | None = None, where: str | None = None) -> None:
-    """Raise Malformed unless `holds`."""
+def need(
+    holds: object, message: str, code: str | None = None, where: str | None = None, error: type[VerificationError] = Malformed
+) -> None:
+    """Raise `error` unless `holds`."""
     if not holds:
-        raise Malformed(message, code=code, where=where)
+        raise error(message, code=code, where=where)

@@ -1,10 +1,6 @@
 """
 GS1 identifiers and the canonical URI: one spelling per subject, so that one SHA-256 finds every statement about it.
 
-    urn:epc:class:lgtin:9520123.045678.H7          EPC URN, as EPCIS 1 wrote it
-    https://shop.example/a/01/09520123456788/10/H7?17=261231
-    https://id.gs1.org/01/09520123456788/10/H7     canonical: the finest level, nothing that does not identify
-
 A Digital Link is recognised by its right-most key and its check digit; any other URI must come normalised and stays as
 it is; all else raises Malformed (`bad-check-digit`, `bad-uri`).  No URL library is asked: they repair what they read.
 
@@ -42,9 +38,9 @@ _KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 _FINEST = ("21", "235", "10", "254", "8011")
 # The old alphabetic names of AIs: still met in foreign events, refused on labels.
 _ALPHAS: Mapping[str, str] = {
-    "sscc": "00", "gtin": "01", "gdti": "253", "gcn": "255", "ginc": "401", "gsin": "402", "gln": "414", "party": "417",
-    "grai": "8003", "giai": "8004", "itip": "8006", "cpid": "8010", "gsrnp": "8017", "gsrn": "8018", "cpv": "22",
-    "lot": "10", "ser": "21", "tpx": "235", "glnx": "254", "cpsn": "8011", "srin": "8019",
+    "sscc": "00", "gtin": "01", "lot": "10", "ser": "21", "cpv": "22", "tpx": "235", "gdti": "253", "glnx": "254", "gcn": "255",
+    "ginc": "401", "gsin": "402", "gln": "414", "party": "417", "grai": "8003", "giai": "8004", "itip": "8006", "cpid": "8010",
+    "cpsn": "8011", "gsrnp": "8017", "gsrn": "8018", "srin": "8019",
 }  # fmt: skip
 # EPC scheme -> AI, digits of company prefix and reference together (0: free text), number of parts, and what the last
 # part is: the AI of a qualifier, "+" for a serial that belongs to the value itself, "" for none.
@@ -84,7 +80,6 @@ class DigitalLink:
 
     @property
     def gtin(self) -> str | None:
-        """14 digits, where the key is a GTIN."""
         return self.value if self.key == "01" else None
 
     @property
@@ -142,18 +137,12 @@ def read(text: object) -> DigitalLink | None:
 
 
 def parse_label(text: str, *, short_gtin: bool = False) -> DigitalLink:
-    """
-    Parse the Digital Link of a label as GS1's own engine does: numeric AIs only, attributes checked too.
-
-    `short_gtin` also takes GTINs of 8, 12 and 13 digits in AI 01.  Attributes outside the table above are not judged.
-    Source: gs1-syntax-engine, dl.c.
-    """
-    web = _URI.fullmatch(text) and _WEB.fullmatch(text)
-    if not web:
+    """Parse the Digital Link of a label as GS1's own engine (dl.c) does: numeric AIs only, attributes of the table checked."""
+    web = _WEB.fullmatch(text)
+    if not web or not _URI.fullmatch(text):
         raise Malformed("not a Digital Link", code="bad-uri")
     link = _read_path(web[2], {}, short_gtin)
-    path = {ai for ai, _ in link.qualifiers}
-    seen = {link.key, *path}
+    seen = {link.key, *(path := {ai for ai, _ in link.qualifiers})}
     for ai, raw in re.findall("(?:^|&)([0-9]+)=([^&]*)", web[3] or ""):
         value = _decode(ai, raw, short_gtin)
         need(ai not in seen and value, f"the attribute ({ai}) is empty or repeated", "bad-uri")
@@ -168,11 +157,6 @@ def parse_label(text: str, *, short_gtin: bool = False) -> DigitalLink:
 def lot_uri(gtin: str, lot: str) -> str:
     """The canonical URI of a lot; `gtin` has 14 digits.  Raises Malformed."""
     return _link(("01", gtin), ("10", lot)).uris()[0]
-
-
-def item_uri(gtin: str, serial: str) -> str:
-    """The canonical URI of an item; `gtin` has 14 digits.  Raises Malformed."""
-    return _link(("01", gtin), ("21", serial)).uris()[0]
 
 
 def product_of(uri: str) -> str | None:
@@ -190,14 +174,11 @@ def level(uri: str) -> str:
 
 
 def matches_prefix(uri: str, prefix: str) -> bool:
-    """
-    Whether a canonical URI lies in the scope of a canonical prefix, which ends where one of the URI's segments ends.
-
-    Only leading digits of a GS1 key, `https://id.gs1.org/01/0952`, may end earlier: that is what a company prefix is.
-    """
+    """Whether a canonical URI lies in the scope of a prefix, which ends where one of the URI's segments ends."""
     if not uri.startswith(prefix) or re.fullmatch("(https?:?/*)?", prefix):
         return False
     rest, ends = uri[len(prefix) :], "/?#" if prefix.startswith("http") else ":/?#"
+    # Only leading digits of a GS1 key, https://id.gs1.org/01/0952, may end earlier: that is what a company prefix is.
     key = re.fullmatch(re.escape(HOST) + "/([0-9]+)/([0-9]+)", prefix)
     open_end = key is not None and key[1] in _KEYS and _VALUES[key[1]][0] != f"[0-9]{{{len(key[2])}}}"
     return open_end or not rest or rest[0] in ends or prefix[-1] in ends

@@ -1,8 +1,7 @@
 """
-The Merkle tree of RFC 6962: hash, prove over a reader, verify.
+The Merkle tree of RFC 6962: hash, prove over a reader, verify.  Size 0 has a root and no proofs.
 
-A proof binds neither size nor index (a proof made for one size verifies for many): take size and root together from one
-signed checkpoint, and never from two places.  Size 0 has a root and no proofs.
+A proof binds neither size nor index (one made for one size verifies for many): take size and root from one checkpoint.
 
 Source: RFC 6962 section 2.1; RFC 9162 sections 2.1.3.2 and 2.1.4.2; protocol.md section 1 (multiproof).
 """
@@ -10,7 +9,7 @@ Source: RFC 6962 section 2.1; RFC 9162 sections 2.1.3.2 and 2.1.4.2; protocol.md
 from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 
-from .errors import NotConsistent, NotIncluded
+from .errors import NotConsistent, NotIncluded, need
 
 Hash = bytes
 Reader = Callable[[int, int], Hash]
@@ -30,31 +29,29 @@ def node_hash(left: Hash, right: Hash) -> Hash:
     return sha256(b"\x01" + left + right).digest()
 
 
-def split(count: int) -> int:
-    """The largest power of two smaller than `count`; count >= 2."""
-    return 1 << ((count - 1).bit_length() - 1)
+def _middle(start: int, end: int) -> int:
+    # Where RFC 6962 splits two or more leaves: after the largest power of two that is smaller than their number.
+    return start + (1 << ((end - start - 1).bit_length() - 1))
 
 
-def subtree(reader: Reader, start: int, end: int) -> Hash:
-    """The hash over leaves [start, end), where start is a multiple of the subtree's width.  O(log n) reads."""
+def _subtree(reader: Reader, start: int, end: int) -> Hash:
+    # The hash over leaves [start, end), where start is a multiple of the subtree's width.
     count = end - start
     if count & (count - 1) == 0:
-        level = count.bit_length() - 1
-        return reader(level, start >> level)
-    middle = start + split(count)
-    return node_hash(subtree(reader, start, middle), subtree(reader, middle, end))
+        return reader(count.bit_length() - 1, start // count)
+    middle = _middle(start, end)
+    return node_hash(_subtree(reader, start, middle), _subtree(reader, middle, end))
 
 
 def root(reader: Reader, size: int) -> Hash:
-    """The root over the first `size` leaves; SHA-256 of nothing for size 0."""
-    return subtree(reader, 0, size) if size else EMPTY_ROOT
+    """The root over the first `size` leaves; SHA-256 of nothing for size 0.  Reads O(log size) hashes."""
+    return _subtree(reader, 0, size) if size else EMPTY_ROOT
 
 
 def roots_reader(leaves: Sequence[Hash]) -> Reader:
     """A reader over leaf hashes held in memory; complete subtrees are hashed once."""
     levels = [list(leaves)]
-    while len(levels[-1]) > 1:
-        below = levels[-1]
+    while len(below := levels[-1]) > 1:
         levels.append([node_hash(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)])
     return lambda level, index: levels[level][index]
 
@@ -64,50 +61,45 @@ def _beside(index: int, size: int, *, whole: bool = False) -> list[tuple[int, in
     # its left.  With `whole` the way ends as soon as it is in a subtree that ends with the leaf.
     start, end, passed = 0, size, []
     while end != index + 1 or (start != index and not whole):
-        middle = start + split(end - start)
+        middle = _middle(start, end)
         passed.append((middle, end) if index < middle else (start, middle))
         start, end = (start, middle) if index < middle else (middle, end)
     return passed[::-1]
 
 
 def prove_inclusion(reader: Reader, index: int, size: int) -> list[Hash]:
-    """Prove that leaf `index` is in the tree of `size` leaves: siblings from the leaf up, at most 53 of 32 bytes."""
+    """Prove that leaf `index` is in the tree of `size`: siblings from the leaf up, at most 53.  Raises ValueError."""
     if not 0 <= index < size <= MAX_SIZE:
         raise ValueError(f"no leaf {index} in a tree of {size}")
-    return [subtree(reader, *other) for other in _beside(index, size)]
+    return [_subtree(reader, *other) for other in _beside(index, size)]
 
 
 def prove_consistency(reader: Reader, old: int, new: int) -> list[Hash]:
-    """Prove that the tree of `old` leaves is a prefix of the tree of `new`; empty where they are equal."""
+    """Prove that the tree of `old` leaves is a prefix of the tree of `new`; empty where equal.  Raises ValueError."""
     if not 0 < old <= new <= MAX_SIZE:
         raise ValueError(f"no consistency proof from {old} to {new}")
     others = _beside(old - 1, new, whole=True)
     lefts = [end for start, end in others if start < old]
-    return [subtree(reader, *part) for part in ([(lefts[0], old), *others] if lefts else others)]
+    return [_subtree(reader, *part) for part in ([(lefts[0], old), *others] if lefts else others)]
 
 
 def verify_inclusion(leaf: Hash, *, index: int, size: int, proof: Sequence[Hash], root: Hash) -> None:
     """Verify that `leaf` is at `index` under (size, root).  Raises NotIncluded."""
-    if not 0 <= index < size <= MAX_SIZE:
-        raise NotIncluded(f"index {index} is not below the size {size}")
+    need(0 <= index < size <= MAX_SIZE, f"index {index} is not below the size {size}", error=NotIncluded)
     others = _beside(index, size)
-    if len(proof) != len(others):
-        raise NotIncluded("the proof has the wrong length")
+    need(len(proof) == len(others), "the proof has the wrong length", error=NotIncluded)
     for (start, _), sibling in zip(others, proof, strict=True):
         leaf = node_hash(sibling, leaf) if start < index else node_hash(leaf, sibling)
-    if leaf != root:
-        raise NotIncluded("the proof leads to another root")
+    need(leaf == root, "the proof leads to another root", error=NotIncluded)
 
 
 def consistent_roots(*, old: int, new: int, old_root: Hash, proof: Sequence[Hash]) -> tuple[Hash, Hash]:
     """The roots at both sizes that `proof` gives; `old_root` counts where the proof leaves it out.  Raises NotConsistent."""
-    if not 0 < old <= new <= MAX_SIZE:
-        raise NotConsistent(f"the log cannot have gone from {old} to {new} entries")
+    need(0 < old <= new <= MAX_SIZE, f"the log cannot have gone from {old} to {new} entries", error=NotConsistent)
     lefts = [start < old for start, _ in _beside(old - 1, new, whole=True)]
     # Where the old tree is a whole left subtree of the new one, its root is known and not repeated in the proof.
     first, *path = proof if any(lefts) and proof else [old_root, *proof]
-    if len(path) != len(lefts):
-        raise NotConsistent("the proof has the wrong length")
+    need(len(path) == len(lefts), "the proof has the wrong length", error=NotConsistent)
     second = first
     for left, sibling in zip(lefts, path, strict=True):
         first = node_hash(sibling, first) if left else first
@@ -117,17 +109,15 @@ def consistent_roots(*, old: int, new: int, old_root: Hash, proof: Sequence[Hash
 
 def verify_consistency(*, old: int, new: int, old_root: Hash, new_root: Hash, proof: Sequence[Hash]) -> None:
     """Verify that (old, old_root) is a prefix of (new, new_root); both sizes at least 1.  Raises NotConsistent."""
-    if consistent_roots(old=old, new=new, old_root=old_root, proof=proof) != (old_root, new_root):
-        raise NotConsistent("the proof does not lead from the old root to the new one")
+    is_prefix = consistent_roots(old=old, new=new, old_root=old_root, proof=proof) == (old_root, new_root)
+    need(is_prefix, "the proof does not lead from the old root to the new one", error=NotConsistent)
 
 
 def _fold(start: int, end: int, leaves: Mapping[int, Hash], bare: Callable[[int, int], Hash]) -> Hash:
     # The hash over leaves [start, end); `bare` gives it for the maximal subtrees without any of `leaves`, left to right.
-    if not leaves:
-        return bare(start, end)
-    if end - start == 1:
-        return leaves[start]
-    middle = start + split(end - start)
+    if not leaves or end - start == 1:
+        return leaves[start] if leaves else bare(start, end)
+    middle = _middle(start, end)
     left = _fold(start, middle, {index: leaf for index, leaf in leaves.items() if index < middle}, bare)
     return node_hash(left, _fold(middle, end, {index: leaf for index, leaf in leaves.items() if index >= middle}, bare))
 
@@ -137,17 +127,13 @@ def _are_below(indexes: Collection[int], size: int) -> bool:
 
 
 def prove_multi(reader: Reader, indexes: Sequence[int], size: int) -> list[Hash]:
-    """
-    Prove several leaves at once: the roots of the maximal subtrees without a target, left to right, depth first.
-
-    `indexes` distinct, ascending, below `size`, not empty.  Source: protocol.md section 1, Multiproof.
-    """
+    """Prove several leaves at once: the maximal subtrees without any of them, left to right.  Raises ValueError."""
     if not _are_below(indexes, size) or sorted(set(indexes)) != list(indexes):
         raise ValueError("a multiproof is about one or more leaves below the size, distinct and ascending")
     nodes: list[Hash] = []
 
     def take(start: int, end: int) -> Hash:
-        nodes.append(subtree(reader, start, end))
+        nodes.append(_subtree(reader, start, end))
         return nodes[-1]
 
     _fold(0, size, dict.fromkeys(indexes, b""), take)
@@ -156,12 +142,10 @@ def prove_multi(reader: Reader, indexes: Sequence[int], size: int) -> list[Hash]
 
 def verify_multi(leaves: Mapping[int, Hash], *, size: int, proof: Sequence[Hash], root: Hash) -> None:
     """Verify leaves by index under (size, root); every node of the proof must be consumed.  Raises NotIncluded."""
-    if not _are_below(leaves, size):
-        raise NotIncluded("a multiproof is about one or more leaves below the size")
+    need(_are_below(leaves, size), "a multiproof is about one or more leaves below the size", error=NotIncluded)
     nodes = iter(proof)
     try:
         found = _fold(0, size, leaves, lambda start, end: next(nodes))
     except StopIteration:
         raise NotIncluded("the proof is too short") from None
-    if found != root or next(nodes, None) is not None:
-        raise NotIncluded("the proof is too long, or leads to another root")
+    need(found == root and next(nodes, None) is None, "the proof is too long, or leads to another root", error=NotIncluded)

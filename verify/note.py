@@ -1,11 +1,7 @@
 """
-Signed notes: a text and the lines of those who signed it.
+Signed notes: a text and the lines of those who signed it (PROTOCOL.md, "Notes").
 
-    — example.com/log base64(4-byte key id || signature)
-
-Kinds of key: 01 Ed25519 over the text, 04 timestamped Ed25519 cosignature (its message is built in cosignature.py).
-Unknown lines are ignored here and refused by bundle.py; a known key whose line does not verify rejects the whole note.
-
+Unknown lines are ignored here and refused by verifier.py; a known key whose line does not verify rejects the whole note.
 Source: c2sp.org/signed-note v1.0.0.
 """
 
@@ -20,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from .errors import BadSignature, Malformed, NotTrusted, need
 from .strict import b64_decode, b64_encode
 
-LOG, COSIGNER = 1, 4
+LOG, COSIGNER = 1, 4  # kinds of key: Ed25519 over the text, timestamped cosignature (cosignature.py)
 MAX_NOTE = 65_536  # bytes
 MAX_LINES = 64  # signed-note asks for at least 16
 _PRIME = 2**255 - 19
@@ -82,10 +78,6 @@ class SignatureLine:
     key_id: bytes
     payload: bytes
 
-    def format(self) -> str:
-        """Print the line with its line end."""
-        return f"— {self.name} {b64_encode(self.key_id + self.payload)}\n"
-
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -93,10 +85,6 @@ class Note:
 
     text: str
     lines: tuple[SignatureLine, ...]
-
-    def format(self) -> str:
-        """Print the note as `parse_note` reads it."""
-        return self.text + "\n" + "".join(line.format() for line in self.lines)
 
 
 def parse_note(data: bytes | str) -> Note:
@@ -130,15 +118,9 @@ def lines_of(note: Note, key: VerifierKey) -> list[SignatureLine]:
 
 
 def open_note(note: Note, keys: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]:
-    """
-    Verify the note against the kind 01 keys of `keys` and return those that signed it.
-
-    Raises BadSignature where a known key's line does not verify, NotTrusted where no known key signed.
-    """
-    signed = tuple(key for key in keys if lines_of(note, key))
-    for key in signed:
-        for line in lines_of(note, key):
-            key.verify(note.text.encode(), line.payload)
-    if not signed:
-        raise NotTrusted("no key of the policy signed this", code="no-known-signature")
-    return signed
+    """Return those kind 01 keys that signed.  Raises BadSignature where a line of theirs is wrong, NotTrusted for none."""
+    signed = [(key, line) for key in keys for line in lines_of(note, key)]
+    for key, line in signed:
+        key.verify(note.text.encode(), line.payload)
+    need(signed, "no key of the policy signed this", "no-known-signature", None, NotTrusted)
+    return tuple(dict(signed))

@@ -1,21 +1,13 @@
 """
 The reader's policy: which keys, quorum, registrars and contracts a verifier accepts, and how old an answer may be.
 
-    log <vkey> [url]                                clock <vkey>
-    witness <name> <vkey> [url]                     group <name> <k|any|all> <member>...
-    quorum <name|none>                              max-age <seconds>
-    registrar <uri> <thumbprint> <from>-[<until>] <scope prefix|*>
-    anchor <chain id> <contract> <log id> <signer> [<sha256 of the runtime code>]
-
-It comes from the reader's side, never from the bundle.  Index ranges include `from` and exclude `until`.
-
+It comes from the reader's side, never from the bundle.  PROTOCOL.md, "Policy", shows every line.
 Source: c2sp.org/tlog-policy, with lines of our own for clock, registrar, anchor and max-age.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 from .errors import Malformed, need
 from .note import COSIGNER, LOG, VerifierKey
@@ -24,8 +16,8 @@ from .strict import count
 # Chains that anybody starts at home (ganache, hardhat and anvil, eth-tester): a root there proves nothing to others.
 DEV_CHAIN_IDS = frozenset((1337, 31337, 131277322940537))
 MAX_LINES = 256
-_Lines = dict[str, list[Any]]  # word -> what its lines said so far; witnesses and groups with their names
-_ANCHOR = re.compile("0x[0-9a-fA-F]{40} 0x[0-9a-fA-F]{64} 0x[0-9a-fA-F]{40} ([0-9a-f]{64})?")
+_REGISTRAR = re.compile("[A-Za-z0-9_-]{43} [0-9]+-[0-9]*")
+_ANCHOR = re.compile("0x[0-9a-fA-F]{40} 0x[0-9a-fA-F]{64} 0x[0-9a-fA-F]{40}( [0-9a-f]{64})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,104 +60,82 @@ class Group:
     members: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Policy:
     """What one reader trusts."""
 
-    logs: tuple[VerifierKey, ...]
-    clocks: tuple[VerifierKey, ...] = ()
+    logs: list[VerifierKey] = field(default_factory=list)
+    clocks: list[VerifierKey] = field(default_factory=list)
     witnesses: dict[str, VerifierKey] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     quorum: str | None = None
-    registrars: tuple[Registrar, ...] = ()
-    anchors: tuple[AnchorPin, ...] = ()
+    registrars: list[Registrar] = field(default_factory=list)
+    anchors: list[AnchorPin] = field(default_factory=list)
     max_age_s: int = 86_400
 
     @classmethod
     def parse(cls, text: str) -> "Policy":
         """Parse a policy file; raises Malformed (`bad-policy`) with the line number."""
-        found: _Lines = {word: [] for word in _READERS}
         # Only LF ends a line: a separator that an editor does not show could hide a line inside a comment.
-        lines = text.removesuffix("\n").split("\n")
+        policy, lines, words = cls(), text.removesuffix("\n").split("\n"), set[str]()
         need(len(lines) <= MAX_LINES, f"more than {MAX_LINES} lines", "bad-policy")
         for number, line in enumerate(lines, 1):
             word, *rest = re.split("[ \t\r]+", line.split("#", 1)[0].strip(" \t\r"))
             try:
+                need(word not in words or word not in ("quorum", "max-age"), f"a second {word}")
                 if word:
-                    found[word].append(_READERS[word](found, *rest))
-            except (KeyError, TypeError, Malformed) as error:
+                    policy._take(word, rest)
+            except Malformed as error:
                 message = f"cannot read: {line.strip()} ({error})"
                 raise Malformed(message, code="bad-policy", where=f"line {number}") from None
-        logs, clocks, witnesses, groups, quorums, registrars, anchors, ages = found.values()
-        is_whole = logs and len(quorums) <= 1 and len(ages) <= 1
-        need(is_whole, "a policy has a log, at most one quorum and at most one max-age", "bad-policy")
-        return cls(
-            tuple(logs), tuple(clocks), dict(witnesses), dict(groups), (quorums or [None])[0], tuple(registrars),
-            tuple(anchors), (ages or [86_400])[0],
-        )  # fmt: skip
+            words.add(word)
+        need(policy.logs, "a policy has a log", "bad-policy")
+        return policy
 
-    def met_by(self, signed: Collection[str]) -> bool:
-        """Whether the witnesses named in `signed` satisfy the quorum; False where the policy has none."""
-        return self.quorum is not None and self._counts(self.quorum, signed)
+    def _take(self, word: str, rest: list[str]) -> None:
+        names = {*self.witnesses, *self.groups}
+        is_free = rest and rest[0] != "none" and rest[0] not in names
+        need(word not in ("witness", "group") or is_free, "this name is taken")
+        match word, rest:
+            case "log", [vkey] | [vkey, _]:
+                self.logs.append(self._vkey(vkey, LOG))
+            case "clock", [vkey]:
+                self.clocks.append(self._vkey(vkey, COSIGNER))
+            case "witness", [name, vkey] | [name, vkey, _]:
+                self.witnesses[name] = self._vkey(vkey, COSIGNER, *self.logs, *self.clocks)
+            case "group", [name, threshold, *members]:
+                # A name is defined before it is used, so groups cannot form a circle.
+                is_set = members and len(set(members)) == len(members) and names.issuperset(members)
+                need(is_set, "a group has distinct members that were defined above")
+                least = {"any": 1, "all": len(members)}.get(threshold) or count(threshold)
+                need(1 <= least <= len(members), "the threshold is out of range")
+                self.groups[name] = Group(least, tuple(members))
+            case "quorum", [name]:
+                need(name == "none" or name in names, "the quorum names nothing defined above")
+                self.quorum = None if name == "none" else name
+            case "registrar", [uri, thumbprint, span, scope] if _REGISTRAR.fullmatch(f"{thumbprint} {span}"):
+                first, _, until = span.partition("-")
+                self.registrars.append(Registrar(uri, thumbprint, count(first), count(until) if until else None, scope))
+            case "anchor", [chain, *pins] if _ANCHOR.fullmatch(" ".join(pins)):
+                contract, log_id, signer, *code = pins
+                pin = AnchorPin(count(chain), contract.lower(), log_id.lower(), signer.lower(), code[0] if code else None)
+                self.anchors.append(pin)
+            case "max-age", [seconds]:
+                self.max_age_s = count(seconds)
+            case _:
+                raise Malformed("no such line")
 
-    def _counts(self, name: str, signed: Collection[str]) -> bool:
-        group = self.groups.get(name)
-        return sum(self._counts(one, signed) for one in group.members) >= group.threshold if group else name in signed
+    def _vkey(self, text: str, kind: int, *others: VerifierKey) -> VerifierKey:
+        key = VerifierKey.parse(text)
+        need(key.kind == kind, f"a key of kind {kind:02x} was expected")
+        # One key counts once, whatever its names; and neither the log nor its clock is a third party.
+        known = [other.public for other in (*self.witnesses.values(), *others)]
+        need(key.public not in known, "this key is already in the policy")
+        return key
 
-
-def _witness(found: _Lines, name: str, vkey: str, url: str = "") -> tuple[str, VerifierKey]:
-    need(name != "none" and name not in _names(found), "this name is taken")
-    return name, _vkey(found, vkey, COSIGNER, "log", "clock")
-
-
-def _group(found: _Lines, name: str, threshold: str, *members: str) -> tuple[str, Group]:
-    need(name != "none" and name not in _names(found), "this name is taken")
-    # A name is defined before it is used, so groups cannot form a circle.
-    is_set = members and len(set(members)) == len(members) and _names(found).issuperset(members)
-    need(is_set, "a group has distinct members that were defined above")
-    least = {"any": 1, "all": len(members)}.get(threshold) or count(threshold)
-    need(1 <= least <= len(members), "the threshold is out of range")
-    return name, Group(least, members)
-
-
-def _quorum(found: _Lines, name: str) -> str | None:
-    need(name == "none" or name in _names(found), "the quorum names nothing defined above")
-    return None if name == "none" else name
-
-
-def _registrar(found: _Lines, uri: str, thumbprint: str, span: str, scope: str) -> Registrar:
-    first, dash, until = span.partition("-")
-    is_spelled = dash and re.fullmatch("[A-Za-z0-9_-]{43}", thumbprint)
-    need(is_spelled, "registrar <uri> <thumbprint> <from>-[<until>] <scope|*>")
-    return Registrar(uri, thumbprint, count(first), count(until) if until else None, scope)
-
-
-def _anchor(found: _Lines, chain: str, contract: str, log_id: str, signer: str, code: str | None = None) -> AnchorPin:
-    need(_ANCHOR.fullmatch(f"{contract} {log_id} {signer} {code or ''}"), "anchor <chain> 0x… 0x… 0x… [<sha256>]")
-    return AnchorPin(count(chain), contract.lower(), log_id.lower(), signer.lower(), code)
-
-
-def _names(found: _Lines) -> set[str]:
-    return {name for name, _ in found["witness"] + found["group"]}
-
-
-def _vkey(found: _Lines, text: str, kind: int, *others: str) -> VerifierKey:
-    key = VerifierKey.parse(text)
-    need(key.kind == kind, f"a key of kind {kind:02x} was expected")
-    # One key counts once, whatever its names; and neither the log nor its clock is a third party.
-    known = sum([found[word] for word in others], list(dict(found["witness"]).values()))
-    need(key.public not in [other.public for other in known], "this key is already in the policy")
-    return key
-
-
-# In the order of Policy's members.
-_READERS: Mapping[str, Callable[..., object]] = {
-    "log": lambda found, vkey, url="": _vkey(found, vkey, LOG),
-    "clock": lambda found, vkey: _vkey(found, vkey, COSIGNER),
-    "witness": _witness,
-    "group": _group,
-    "quorum": _quorum,
-    "registrar": _registrar,
-    "anchor": _anchor,
-    "max-age": lambda found, seconds: count(seconds),
-}
+    def met_by(self, signed: Collection[str], name: str | None = None) -> bool:
+        """Whether the witnesses named in `signed` satisfy the quorum, or the group `name`; never where there is none."""
+        name = name or self.quorum
+        if name is None or name not in self.groups:
+            return name in signed
+        return sum(self.met_by(signed, one) for one in self.groups[name].members) >= self.groups[name].threshold

@@ -1,8 +1,8 @@
 """
 Statements: a record signed by its party, as a compact JWS (`vc+jwt`), with disclosures (`vc+sd-jwt`) where members are withheld.
 
-The exact bytes are signed once and hashed as received.  `alg` is bound to the key's type, `kid` is the RFC 7638 thumbprint
-of the signing JWK; ES256 signatures are low-S, since anyone could otherwise resubmit a record under a second digest.
+`alg` is bound to the key's type, `kid` is the RFC 7638 thumbprint of the signing JWK; ES256 signatures are low-S, since
+anyone could otherwise resubmit a record under a second digest.  The bytes are hashed as received.
 
 Source: RFC 7515, RFC 7638, RFC 9901 (SD-JWT), W3C VC-JOSE-COSE; protocol.md section 1.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -44,7 +44,7 @@ WITHHOLDABLE: Mapping[str, frozenset[str]] = {
 }
 KINDS = CONTROL_KINDS | {*WITHHOLDABLE, "MasterData", "Adoption"}
 MAX_DISCLOSURES = 32
-_MEMBERS = {"@context": list, "type": list, "issuer": str, "validFrom": str, "credentialSubject": dict}
+_PAYLOAD = "@context:list type:list issuer validFrom credentialSubject:object _sd_alg? public?:list"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:[0-5]\d)", re.ASCII)
 
 
@@ -90,23 +90,20 @@ class Statement:
 
     @property
     def kind(self) -> str:
-        """One of KINDS."""
-        return cast(str, self.payload["type"][1])
+        return str(self.payload["type"][1])
 
     @property
     def issuer(self) -> str:
-        """The party's URI as given; its canonical form is checked by subjects.py."""
-        return cast(str, self.payload["issuer"])
+        return str(self.payload["issuer"])
 
     @property
     def kid(self) -> str:
-        """Thumbprint of the key that claims to have signed."""
         return self.header["kid"]
 
     @property
-    def subject(self) -> dict[str, Any]:
+    def subject(self) -> Any:
         """`credentialSubject` as signed, without disclosures."""
-        return cast(dict[str, Any], self.payload["credentialSubject"])
+        return self.payload["credentialSubject"]
 
     @cached_property
     def disclosed(self) -> dict[str, Any]:
@@ -117,15 +114,6 @@ class Statement:
     def withheld(self) -> int:
         """How many members this reader was not shown."""
         return len(self.subject.get("_sd", ())) - len(self.disclosures)
-
-    def format(self, disclosures: Sequence[Disclosure] | None = None) -> bytes:
-        """Print the statement as it travels: `JWS`, or `JWS~D1~…~` where the type is vc+sd-jwt."""
-        shown = self.disclosures if disclosures is None else disclosures
-        return self.jws if self.header["typ"] == PLAIN else b"~".join([self.jws, *(one.text.encode() for one in shown), b""])
-
-    def public_disclosures(self) -> tuple[Disclosure, ...]:
-        """The disclosures that the party itself marked for everybody (payload member `public`)."""
-        return tuple(shown for shown in self.disclosures if shown.digest in self.payload.get("public", ()))
 
 
 def parse_statement(data: bytes | str) -> Statement:
@@ -147,17 +135,21 @@ def parse_statement(data: bytes | str) -> Statement:
 
 def assemble(header_text: str, payload_text: str, signature: bytes, disclosures: Sequence[str]) -> Statement:
     """Build a statement from its exact texts (the form a bundle carries) under the same rules."""
-    header: Any = parse(header_text)
+    header = parse(header_text)
     is_header = isinstance(header, dict) and set(header) == {"alg", "kid", "typ"}
     known = is_header and header["alg"] in ("ES256", "EdDSA") and header["typ"] in (PLAIN, WITHHOLDING)
     need(known, "the header has exactly a known alg, kid and a known typ", "bad-header", "/header")
     is_thumbprint = isinstance(header["kid"], str) and len(b64u_decode(header["kid"])) == 32
     need(is_thumbprint, "kid is not a thumbprint", "bad-header", "/header/kid")
-    payload = members(parse(payload_text), _MEMBERS, {"_sd_alg": str, "public": list}, "")
+    payload = members(parse(payload_text), _PAYLOAD, "")
     _check_payload(payload, payload_text, header["typ"])
-    statement = Statement(header_text, payload_text, signature, header, payload, tuple(map(_parse_disclosure, disclosures)))
-    _check_disclosures(statement)
-    return statement
+    found = Statement(header_text, payload_text, signature, header, payload, tuple(map(_parse_disclosure, disclosures)))
+    names = [shown.name for shown in found.disclosures]
+    for shown in found.disclosures:
+        is_signed = shown.digest in found.subject.get("_sd", []) and shown.name not in found.subject
+        is_allowed = shown.name in WITHHOLDABLE.get(found.kind, ()) and names.count(shown.name) == 1
+        need(is_signed and is_allowed, "not a member signed as withheld", "bad-disclosure", f"/{shown.name}")
+    return found
 
 
 def _text(encoded: str) -> str:
@@ -197,28 +189,20 @@ def _without(found: dict[str, Any], left_out: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name != left_out}
 
 
-def _refuse_nesting(value: object, pointer: str) -> None:
+def _refuse_nesting(value: object, where: str) -> None:
     if isinstance(value, dict | list):
         for name, member in value.items() if isinstance(value, dict) else enumerate(value):
-            need(name not in ("_sd", "..."), "disclosures may not be nested", "bad-disclosure", f"{pointer}/{name}")
-            _refuse_nesting(member, f"{pointer}/{name}")
+            need(name not in ("_sd", "..."), "disclosures may not be nested", "bad-disclosure", f"{where}/{name}")
+            _refuse_nesting(member, f"{where}/{name}")
 
 
 def _parse_disclosure(text: str) -> Disclosure:
-    found: Any = parse(_text(text))
+    found = parse(_text(text))
     is_triple = isinstance(found, list) and len(found) == 3 and all(isinstance(part, str) for part in found[:2])
     # 22 characters of base64url are 128 bits; with fewer, a withheld price could be guessed.
     need(is_triple and len(found[0]) >= 22, "a disclosure is [salt of 128 bits, name, value]", "bad-disclosure")
     _refuse_nesting(found[2], found[1])
     return Disclosure(text, found[1], found[2])
-
-
-def _check_disclosures(statement: Statement) -> None:
-    names = [shown.name for shown in statement.disclosures]
-    for shown in statement.disclosures:
-        is_signed = shown.digest in statement.subject.get("_sd", []) and shown.name not in statement.subject
-        is_allowed = shown.name in WITHHOLDABLE.get(statement.kind, ()) and names.count(shown.name) == 1
-        need(is_signed and is_allowed, "not a member signed as withheld", "bad-disclosure", f"/{shown.name}")
 
 
 def parse_time(text: str, where: str = "") -> datetime:
@@ -246,7 +230,7 @@ def public_key(jwk: Jwk) -> PublicKey:
                 return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
             case {"kty": "OKP", "crv": "Ed25519", "x": x, **more} if not more:
                 return Ed25519PublicKey.from_public_bytes(check_point(b64u_decode(x, length=32)))
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         pass
     raise Malformed("not a P-256 or Ed25519 public JWK", code="bad-jwk")
 
@@ -262,22 +246,19 @@ def verify_bytes(message: bytes, signature: bytes, jwk: Jwk) -> None:
     key = public_key(jwk)
     try:
         if isinstance(key, Ed25519PublicKey):
-            key.verify(signature, message)
-            return
-        if len(signature) != 64:
-            raise ValueError
+            return key.verify(signature, message)
         r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
-        if s > P256_ORDER // 2:
-            raise BadSignature("s is in the upper half: use n - s (PROTOCOL.md)", code="high-s")
-        key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
+        if len(signature) == 64:
+            need(s <= P256_ORDER // 2, "s is in the upper half: use n - s (PROTOCOL.md)", "high-s", None, BadSignature)
+            return key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
     except (InvalidSignature, ValueError):
-        raise BadSignature("the signature is not by the key it names") from None
+        pass
+    raise BadSignature("the signature is not by the key it names")
 
 
 def verify_signature(statement: Statement, jwk: Jwk) -> None:
     """Verify the statement under `jwk`: kid is its thumbprint, alg belongs to its type.  Raises BadSignature."""
-    if statement.kid != thumbprint(jwk):
-        raise BadSignature("kid names another key", code="wrong-kid")
-    if statement.header["alg"] != ("EdDSA" if jwk["kty"] == "OKP" else "ES256"):
-        raise BadSignature("alg does not belong to this key", code="wrong-alg")
+    need(statement.kid == thumbprint(jwk), "kid names another key", "wrong-kid", None, BadSignature)
+    alg = "EdDSA" if jwk["kty"] == "OKP" else "ES256"
+    need(statement.header["alg"] == alg, "alg does not belong to this key", "wrong-alg", None, BadSignature)
     verify_bytes(statement.signing_input, statement.signature, jwk)

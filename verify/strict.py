@@ -1,9 +1,5 @@
 """
-The JSON profile, and base64 in exactly one spelling.
-
-Checked on the text before anything is parsed: valid UTF-8, no BOM, depth <= 64; then no lone surrogates, duplicate members,
-`__proto__`, NaN or Infinity.  In our own kinds a number is an integer 0 .. 2^53-1 without sign, point or exponent; EPCIS
-events keep the numbers they came with (int or Decimal, never float).  Nothing is ever re-serialised.
+The JSON profile, and base64 in exactly one spelling (PROTOCOL.md, "Strict JSON").  Nothing is ever re-serialised.
 
 Source: protocol.md section 1; RFC 8259; RFC 4648 sections 4 and 5.
 """
@@ -11,7 +7,7 @@ Source: protocol.md section 1; RFC 8259; RFC 4648 sections 4 and 5.
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any
@@ -27,14 +23,11 @@ _LONG = re.compile(r".{65,}|.*[eE][+-]?0*[1-9]\d{3}.*")
 _UNREADABLE = object()  # stands for such a number until the walk can say where it is
 _NO_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_TYPES: dict[str, type] = {"": str, "int": int, "list": list, "object": dict}
 
 
-def parse(data: bytes | str, *, own_kind: bool = False, max_bytes: int = MAX_BYTES) -> object:
-    """
-    Parse one JSON text under the profile; `own_kind` adds the rule for numbers.
-
-    Integers come back as int, all other numbers as Decimal.  Raises Malformed with the JSON pointer where one is known.
-    """
+def parse(data: bytes | str, *, own_kind: bool = False, max_bytes: int = MAX_BYTES) -> Any:
+    """Parse one JSON text; `own_kind` adds the rule for numbers.  Raises Malformed with the JSON pointer where one is known."""
     try:
         raw = data if isinstance(data, bytes) else data.encode("utf-8")
         text = raw.decode("utf-8")
@@ -48,7 +41,7 @@ def parse(data: bytes | str, *, own_kind: bool = False, max_bytes: int = MAX_BYT
         value = json.loads(text, object_pairs_hook=_Object, parse_int=_number, parse_float=_number, parse_constant=int)
     except ValueError as error:
         raise Malformed(f"not JSON: {error}", code="not-json") from None
-    _walk(value, (), own_kind)
+    _walk(value, "", own_kind)
     return value
 
 
@@ -71,35 +64,32 @@ class _Object(dict[str, object]):
 
 
 def _number(text: str) -> object:
-    if _LONG.fullmatch(text):
-        return _UNREADABLE
-    if _PLAIN.fullmatch(text):
+    if len(text) <= 64 and _PLAIN.fullmatch(text):
         return int(text)
-    return found if abs((found := Decimal(text)).adjusted()) <= 400 else _UNREADABLE
+    return found if not _LONG.fullmatch(text) and abs((found := Decimal(text)).adjusted()) <= 400 else _UNREADABLE
 
 
-def _walk(value: object, path: tuple[object, ...], own_kind: bool) -> None:
+def _walk(value: object, where: str, own_kind: bool) -> None:
     if isinstance(value, str):
-        if _SURROGATE.search(value):
-            raise Malformed("a lone surrogate", code="lone-surrogate", where=_pointer(path))
+        need(not _SURROGATE.search(value), "a lone surrogate", "lone-surrogate", where)
     elif isinstance(value, _Object):
-        if value.duplicate is not None:
-            raise Malformed("a member occurs twice", code="duplicate-member", where=_pointer((*path, value.duplicate)))
+        need(value.duplicate is None, "a member occurs twice", "duplicate-member", pointer(where, value.duplicate))
         for name, member in value.items():
-            inside = (*path, name)
-            if name == "__proto__":
-                raise Malformed("the member name __proto__ is not allowed", code="proto", where=_pointer(inside))
-            _walk(name, path, own_kind)
+            inside = pointer(where, name)
+            need(name != "__proto__", "the member name __proto__ is not allowed", "proto", inside)
+            _walk(name, where, own_kind)
             _walk(member, inside, own_kind)
     elif isinstance(value, list):
-        for position, item in enumerate(value):
-            _walk(item, (*path, position), own_kind)
-    elif value is _UNREADABLE or (own_kind and (isinstance(value, Decimal) or (isinstance(value, int) and value > MAX_SAFE))):
-        raise Malformed("not a number that is allowed here", code="bad-number", where=_pointer(path))
+        for at, item in enumerate(value):
+            _walk(item, f"{where}/{at}", own_kind)
+    else:
+        is_own = value is None or (isinstance(value, int) and value <= MAX_SAFE)
+        need(value is not _UNREADABLE and (is_own or not own_kind), "not a number that is allowed here", "bad-number", where)
 
 
-def _pointer(path: Iterable[object]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+def pointer(where: str, name: object) -> str:
+    """Print the JSON pointer of the member `name` of the object at `where` (RFC 6901)."""
+    return where + "/" + str(name).replace("~", "~0").replace("/", "~1")
 
 
 def count(text: str, code: str | None = None) -> int:
@@ -113,24 +103,15 @@ def b64_encode(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def b64_decode(text: str, *, length: int | None = None) -> bytes:
-    """Decode standard base64; only the spelling that `b64_encode` prints is accepted (Malformed `bad-base64`)."""
-    return _decode(text, text, b"+/", b64_encode, length)
-
-
 def b64u_encode(data: bytes) -> str:
     """Encode in base64url without padding."""
     return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 
-def b64u_decode(text: str, *, length: int | None = None) -> bytes:
-    """Decode unpadded base64url; only the spelling that `b64u_encode` prints is accepted (Malformed `bad-base64`)."""
-    return _decode(text, text + "=" * (-len(text) % 4), b"-_", b64u_encode, length)
-
-
-def _decode(text: str, padded: str, alphabet: bytes, encode: Callable[[bytes], str], length: int | None) -> bytes:
+def b64_decode(text: str, *, length: int | None = None, encode: Callable[[bytes], str] = b64_encode) -> bytes:
+    """Decode base64 in the one spelling that `encode` prints, `length` bytes where given.  Raises Malformed (`bad-base64`)."""
     try:
-        data = base64.b64decode(padded, alphabet)
+        data = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
     except ValueError:
         data = b""
     # The decoder passes over what it does not know; printing again does not.
@@ -138,15 +119,24 @@ def _decode(text: str, padded: str, alphabet: bytes, encode: Callable[[bytes], s
     return data
 
 
-def members(value: object, required: Mapping[str, type], optional: Mapping[str, type], where: str) -> dict[str, Any]:
-    """Check that `value` is an object with exactly these members and types; return it.  Raises Malformed."""
-    if not isinstance(value, dict):
-        raise Malformed("an object was expected", where=where)
-    for name in required:
-        need(name in value, f"the member {name} is missing", "missing-member", where + _pointer([name]))
-    types = {**optional, **required}
+def b64u_decode(text: str, *, length: int | None = None) -> bytes:
+    """Decode unpadded base64url, likewise."""
+    return b64_decode(text, length=length, encode=b64u_encode)
+
+
+def members(value: Any, shape: str, where: str) -> Any:
+    """
+    Check that `value` is an object with exactly the members of `shape`, and return it.  Raises Malformed.
+
+    A shape `id size:int note?` is a text, an integer and a text that may be absent; there are list and object, too.
+    """
+    need(isinstance(value, dict), "an object was expected", None, where)
+    wanted = [part.partition(":") for part in shape.split()]
+    types = {name.rstrip("?"): _TYPES[kind] for name, _, kind in wanted}
+    for name in [name for name, _, _ in wanted if not name.endswith("?")]:
+        need(name in value, f"the member {name} is missing", "missing-member", pointer(where, name))
     for name, member in value.items():
-        need(name in types, f"the member {name} is unknown", "unknown-member", where + _pointer([name]))
-        right = isinstance(member, types[name]) and not (types[name] is int and isinstance(member, bool))
-        need(right, f"the member {name} has the wrong type", "wrong-type", where + _pointer([name]))
+        need(name in types, f"the member {name} is unknown", "unknown-member", pointer(where, name))
+        right = isinstance(member, types[name]) and not isinstance(member, bool)
+        need(right, f"the member {name} has the wrong type", "wrong-type", pointer(where, name))
     return value

@@ -1,25 +1,23 @@
 """
 What a statement is about: the canonical URIs under whose SHA-256 its entry can be found from tiles alone.
 
-Every statement is also about its issuer, every control statement about its kind.  Our own kinds write URIs in canonical
-form or are refused, since authority compares them as texts; EPCIS events may come in any notation and are converted.
-
-Source: protocol.md section 1, Subject keys and SD-JWT.
+Our own kinds write URIs in canonical form or are refused, since authority compares them as texts; EPCIS events may come in
+any notation and are converted.  Source: protocol.md section 1, Subject keys and SD-JWT.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import cast
+from typing import Any
 
 from .entry import MAX_KEYS
-from .epcis import read_event
+from .epcis import Event, read_event
 from .errors import Malformed, need
 from .gs1 import canonical_uri
 from .statement import CONTROL_KINDS, Statement
 
 _SUBJECT = "/credentialSubject"
-KIND_URI = "urn:originmark:kind:"
+KIND_URI = "urn:originmark:kind:"  # a control statement is also about its kind
 # Members that name subjects, as a URI, or a list of URIs where the name ends in "s"; "?" where one may be absent.
 # Withdrawal and Erasure carry their target's keys instead, and events are read by epcis.py.
 _MEMBERS: Mapping[str, str] = {
@@ -29,12 +27,22 @@ _MEMBERS: Mapping[str, str] = {
 }  # fmt: skip
 
 
+def key_of(uri: str) -> bytes:
+    """The subject key of a canonical URI, 32 bytes."""
+    return sha256(uri.encode()).digest()
+
+
+def event_of(kind: str, body: Mapping[str, Any]) -> Event | None:
+    """The event that a statement of this kind tells, None for kinds that tell none.  Raises Malformed."""
+    told = {"TraceabilityEvent": body, "Adoption": body.get("event")}
+    return read_event(told[kind]) if kind in told else None
+
+
 def uris(statement: Statement) -> tuple[str, ...]:
     """
     Return the distinct canonical URIs of a statement, its issuer first.
 
-    Raises Malformed: what gs1.py and epcis.py refuse; `withheld-subject` where a reader without the disclosures would find
-    others, since keys must be the same for all.
+    Raises Malformed, `withheld-subject` where a reader without the disclosures would find others: keys are the same for all.
     """
     found = _uris(statement, statement.disclosed)
     if statement.disclosures:
@@ -48,28 +56,27 @@ def uris(statement: Statement) -> tuple[str, ...]:
 
 def keys(statement: Statement) -> tuple[bytes, ...]:
     """Return the entry's keys: SHA-256 of every URI, or the target's keys as carried; sorted, distinct, at most 1,024."""
-    found = {sha256(uri.encode()).digest() for uri in uris(statement)}
+    found = set(map(key_of, uris(statement)))
     if statement.kind in ("Withdrawal", "Erasure"):
-        found |= _target_keys(statement.disclosed.get("keys"))
+        target = statement.disclosed.get("keys")
+        is_list = isinstance(target, list) and all(isinstance(key, str) and re.fullmatch("[0-9a-f]{64}", key) for key in target)
+        need(target and is_list, "the keys of the target's entry are missing", "bad-subject", f"{_SUBJECT}/keys")
+        found.update(map(bytes.fromhex, target or []))
     need(len(found) <= MAX_KEYS, f"{len(found)} subjects: split the record", "too-many-subjects", _SUBJECT)
     return tuple(sorted(found))
 
 
-def _uris(statement: Statement, body: Mapping[str, object]) -> tuple[str, ...]:
-    kind = statement.kind
-    found = [_canonical(statement.issuer, "/issuer")]
-    if kind in CONTROL_KINDS:
-        found.append(KIND_URI + kind)
-    if kind in ("TraceabilityEvent", "Adoption"):
-        event = read_event(body if kind == "TraceabilityEvent" else body.get("event"))
-        named = [uri for one in event.objects for uri in (one.uri, one.lot)] + [event.read_point, event.biz_location]
-        found += [uri for uri in named if uri is not None]
+def _uris(statement: Statement, body: Mapping[str, Any]) -> tuple[str, ...]:
+    kind, issuer = statement.kind, _canonical(statement.issuer, "/issuer")
+    kinds = [KIND_URI + kind] * (kind in CONTROL_KINDS)
+    if event := event_of(kind, body):
+        named = [*event.uris, *(place for place in (event.read_point, event.biz_location) if place is not None)]
     else:
-        found += _named(kind, body.get("scope") if kind == "RecallNotice" else body)
+        named = list(_named(kind, body.get("scope") if kind == "RecallNotice" else body))
     # Otherwise anybody's event would count as a control statement to whoever follows them from tiles.
-    kinds = [uri for uri in found if uri.startswith(KIND_URI)]
-    need(kinds == [KIND_URI + kind] * (kind in CONTROL_KINDS), "names a kind as its subject", "bad-subject", _SUBJECT)
-    return tuple(dict.fromkeys(found))
+    is_free = not any(uri.startswith(KIND_URI) for uri in (issuer, *named))
+    need(is_free, "names a kind as its subject", "bad-subject", _SUBJECT)
+    return tuple(dict.fromkeys([issuer, *kinds, *named]))
 
 
 def _named(kind: str, body: object) -> Iterator[str]:
@@ -90,9 +97,3 @@ def _canonical(value: object, where: str) -> str:
         raise Malformed(error.message, code=error.code, where=where) from None
     need(uri == value, f"not in canonical form: {uri}", "bad-uri", where)
     return uri
-
-
-def _target_keys(value: object) -> set[bytes]:
-    is_list = isinstance(value, list) and all(isinstance(key, str) and re.fullmatch("[0-9a-f]{64}", key) for key in value)
-    need(value and is_list, "the keys of the target's entry are missing", "bad-subject", f"{_SUBJECT}/keys")
-    return set(map(bytes.fromhex, cast(list[str], value)))

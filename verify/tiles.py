@@ -1,9 +1,5 @@
 """
-Reading a log's entries from its tiles: a folder, or an address prefix.
-
-    <prefix>/tile/entries/<N>[.p/<W>]      u16 length, big-endian, then the entry; 256 a tile
-
-Nothing is trusted: whoever reads re-hashes the entries and compares the root with a signed one.
+Reading a log's entries from its tiles, a folder or an address prefix; whoever reads hashes them and compares with a signed root.
 
 Source: c2sp.org/tlog-tiles v0.1.0.
 """
@@ -17,59 +13,6 @@ WIDTH = 256  # entries or hashes in a full tile
 MAX_TILE = WIDTH * (2 + 65_535)  # bytes
 
 
-def tile_path(level: int | str, index: int, width: int = WIDTH) -> str:
-    """The path of a tile: `tile/0/x001/x234/067`, and `.p/<width>` where it is partial; level `entries` for entries."""
-    groups = [f"{index % 1000:03}"]
-    while index >= 1000:
-        index //= 1000
-        groups.insert(0, f"x{index % 1000:03}")
-    return f"tile/{level}/{'/'.join(groups)}" + ("" if width == WIDTH else f".p/{width}")
-
-
-def format_entries(entries: list[bytes]) -> bytes:
-    """Print entries as one tile."""
-    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
-
-
-def parse_entries(data: bytes, count: int) -> list[bytes]:
-    """Parse exactly `count` entries from one tile; raises Malformed (`bad-tile`)."""
-    entries, end = _split(data, count)
-    need(end == len(data) and all(entries), "not an entries tile of this width", "bad-tile")
-    return entries
-
-
-def _split(data: bytes, count: int) -> tuple[list[bytes], int]:
-    entries, at = [], 0
-    for _ in range(count):
-        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-        entries.append(data[at + 2 : end])
-        at = end
-    return entries, at
-
-
-def read_entries(prefix: str, size: int) -> list[bytes]:
-    """Read entries 0 .. size-1.  Raises Malformed for a damaged tile, OSError for one that cannot be read."""
-    widths = [min(WIDTH, size - start) for start in range(0, size, WIDTH)]
-    return [entry for index, width in enumerate(widths) for entry in parse_entries(_read(prefix, index, width), width)]
-
-
-def _read(prefix: str, index: int, width: int) -> bytes:
-    try:
-        return _fetch(prefix, tile_path("entries", index, width))
-    except OSError:
-        if width == WIDTH:
-            raise
-    # The partial tile may be gone once the full one exists.
-    whole = _fetch(prefix, tile_path("entries", index))
-    return whole[: _split(whole, width)[1]]
-
-
-def _fetch(prefix: str, path: str) -> bytes:
-    data = fetch(f"{prefix.rstrip('/')}/{path}", MAX_TILE)
-    need(len(data) <= MAX_TILE, "a tile is too large", "bad-tile")
-    return data
-
-
 def fetch(source: str, limit: int, accept: str = "*/*") -> bytes:
     """Read a file, or `limit` bytes and one more from an address.  Raises OSError."""
     if not source.startswith(("http://", "https://")):
@@ -77,3 +20,38 @@ def fetch(source: str, limit: int, accept: str = "*/*") -> bytes:
     request = urllib.request.Request(source, headers={"accept": accept})  # noqa: S310 - scheme checked
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
         return bytes(answer.read(limit + 1))
+
+
+def tile_path(level: int | str, index: int, width: int = WIDTH) -> str:
+    """The path of a tile: `tile/0/x001/x234/067`, and `.p/<width>` where it is partial; level `entries` for entries."""
+    last, rest, groups = f"{index % 1000:03}", index // 1000, ""
+    while rest:
+        rest, groups = rest // 1000, f"x{rest % 1000:03}/{groups}"
+    return f"tile/{level}/{groups}{last}" + ("" if width == WIDTH else f".p/{width}")
+
+
+def parse_entries(data: bytes, count: int, *, more: bool = False) -> list[bytes]:
+    """Parse `count` entries (u16 length, then the entry) from one tile, all of it but with `more`.  Raises Malformed."""
+    entries, at = list[bytes](), 0
+    for _ in range(count):
+        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        entries.append(data[at + 2 : end])
+        at = end
+    need(all(entries) and at <= len(data) and (more or at == len(data)), "not an entries tile of this width", "bad-tile")
+    return entries
+
+
+def read_entries(prefix: str, size: int) -> list[bytes]:
+    """Read entries 0 .. size-1.  Raises Malformed for a damaged tile, OSError for one that cannot be read."""
+    widths = [min(WIDTH, size - start) for start in range(0, size, WIDTH)]
+    return [entry for index, width in enumerate(widths) for entry in _read_tile(prefix.rstrip("/"), index, width)]
+
+
+def _read_tile(prefix: str, index: int, width: int) -> list[bytes]:
+    try:
+        data = fetch(f"{prefix}/{tile_path('entries', index, width)}", MAX_TILE)
+    except OSError:
+        # The partial tile may be gone once the full one exists.
+        data = fetch(f"{prefix}/{tile_path('entries', index)}", MAX_TILE)
+        return parse_entries(data, width, more=True)
+    return parse_entries(data, width)

@@ -32,7 +32,7 @@ from ledger.witnessing.wire import (
     parse_request,
 )
 from producers.private import sync_folder
-from producers.sign import Signer, cosign
+from producers.sign import Signer, cosign, format_line
 from verify.errors import VerificationError
 from verify.evidence import Evidence, verify_evidence
 from verify.merkle import EMPTY_ROOT, consistent_roots, verify_consistency
@@ -77,7 +77,7 @@ class Cosigner:
             if now < head.time_s:
                 return Reply(LATER, "this witness's clock ran back\n")
             line = cosign(asked.note.text, self.signer, now)
-            own = "".join(one.format() for key in signed for one in lines_of(asked.note, key))
+            own = "".join(format_line(one) for key in signed for one in lines_of(asked.note, key))
             checkpoint = asked.checkpoint
             new = Remembered(checkpoint.origin, checkpoint.size, checkpoint.root, f"{asked.note.text}\n{own}{line}", now)
             # Remembered before it is answered: a crash in between costs a cosignature, never a second tree.  Where another
@@ -105,7 +105,7 @@ class Cosigner:
 
     def _catch(self, head: Remembered, asked: Request, signed: Sequence[VerifierKey]) -> Reply:
         """Store what was shown, and whether it convicts."""
-        evidence = Evidence(head.note, asked.note.text + "\n" + "".join(line.format() for line in asked.note.lines))
+        evidence = Evidence(head.note, asked.note.text + "\n" + "".join(map(format_line, asked.note.lines)))
         if asked.checkpoint.size > head.size:
             evidence = replace(evidence, proof=asked.proof, root=_root_in(head, asked))
         try:

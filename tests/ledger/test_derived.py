@@ -11,9 +11,15 @@ from producers.control import LabelCommitment
 from producers.records import MasterData
 from producers.sign import jwk_of
 from tests.support.ledger import AGENCY, FARM, GTIN, HUB, LOT, ORIGIN, Rig, p256, quantity
+from verify.authority import Logged
 from verify.history import Record, RecordHistory
 from verify.policy import Registrar
 from verify.statement import thumbprint
+
+
+def known(one: Logged | None) -> tuple[object, ...] | None:
+    """What both histories know of a statement."""
+    return one and (one.index, one.digest, one.kind, one.issuer, one.keys)
 
 
 def test_sql_and_the_verifiers_history_answer_alike_at_every_index(full: Rig) -> None:
@@ -37,9 +43,10 @@ def test_sql_and_the_verifiers_history_answer_alike_at_every_index(full: Rig) ->
                 assert ours.revocation(HUB, kids[1], before) == theirs.revocation(HUB, kids[1], before)
                 for uri in (LOT, f"{GTIN}/10/P-1", GTIN, f"{GTIN}/10/never"):
                     assert ours.commissioner(uri, before) == theirs.commissioner(uri, before)
-                assert ours.commitments(LOT, before) == theirs.commitments(LOT, before)
+                assert [*map(known, ours.commitments(LOT, before))] == [*map(known, theirs.commitments(LOT, before))]
                 assert ours.allowed_producers(GTIN, before) == theirs.allowed_producers(GTIN, before)
-                assert [ours.logged(one.digest, before) for one in told] == [theirs.logged(one.digest, before) for one in told]
+                for one in told:
+                    assert known(ours.logged(one.digest, before)) == known(theirs.logged(one.digest, before))
 
 
 def links(rig: Rig) -> set[tuple[str, str, str]]:

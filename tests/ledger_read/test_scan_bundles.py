@@ -13,6 +13,7 @@ from ledger.shown import Audience, erasures
 from ledger.tallies import Tallies
 from producers.control import Erasure
 from producers.epcis import build
+from producers.sign import format_bundle
 from tests.ledger_read.season import (
     AGENCY,
     BOX,
@@ -122,7 +123,7 @@ class TestTheAnswer:
         shown = tuple(one for one in honest.statements if one.index != notice)
         proof = prove_multi(reader_over(season.entries()), [one.index for one in shown], season.published().size)
         with pytest.raises(Omitted) as refused:
-            season.verify(LABEL, replace(honest, statements=shown, proof=tuple(proof)).format())
+            season.verify(LABEL, format_bundle(replace(honest, statements=shown, proof=tuple(proof))))
         assert refused.value.code == "control-not-shown"
 
     def test_grows_from_a_kept_tally_to_the_same_as_from_the_start(self, season: Season) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from producers.sign import Signer, cosign, sign_note
+from producers.sign import Signer, cosign, format_proof, sign_note
+from producers.tiles import format_entries
 from verify import merkle, subjects
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
@@ -22,7 +23,7 @@ from verify.errors import VerificationError
 from verify.note import COSIGNER, LOG
 from verify.proof import TlogProof
 from verify.statement import Statement, parse_statement
-from verify.tiles import WIDTH, format_entries, tile_path
+from verify.tiles import WIDTH, tile_path
 
 ORIGIN = "log.example/fake"
 Problem = dict[str, Any]
@@ -90,7 +91,7 @@ class FakeLog:
     def proof(self, index: int) -> str:
         """The tlog-proof of an entry."""
         path = merkle.prove_inclusion(self.reader(), index, len(self.entries))
-        return TlogProof(index, tuple(path), self.checkpoint()).format()
+        return format_proof(TlogProof(index, tuple(path), self.checkpoint()))
 
     def checkpoint(self) -> str:
         """The current checkpoint, signed, and cosigned where a witness takes part."""

@@ -15,12 +15,12 @@ from producers.follow import Watch, follow
 from producers.keys import enrol, generate_key
 from producers.outbox import Outbox
 from producers.status import status
+from producers.tiles import format_entries
 from tests.producers.fake_log import FakeLog
 from tests.producers.farm import FARM, KEY, statement, statements
 from verify import merkle
 from verify.errors import Malformed, NotConsistent, NotIncluded, NotTrusted
 from verify.policy import AnchorPin, Policy
-from verify.tiles import format_entries
 
 NOW = 1_790_000_100_000
 MAINNET = "1"

@@ -12,7 +12,7 @@ from producers.control import LabelCommitment, PartyRegistration, RecallNotice, 
 from producers.epcis.kde import PRICE
 from producers.keys import enrol, generate_key
 from producers.records import Certificate, Finding, LabReport, MasterData, NotWithholdable, Record, Subject, Withholding
-from producers.sign import jwk_of
+from producers.sign import format_statement, jwk_of, public_disclosures
 from producers.split import PART_OF, NotSplittable, is_too_large, split_event
 from verify import strict, subjects
 from verify.authority import grant_of
@@ -135,8 +135,8 @@ class TestWithholding:
 
     def test_only_what_is_marked_public_is_shown_to_everybody(self) -> None:
         statement = signed(records.event_record(EVENT, issuer=FARM, withhold=self.PARTLY))
-        assert [shown.name for shown in statement.public_disclosures()] == ["destinationList"]
-        shopper = parse_statement(statement.format(statement.public_disclosures()))
+        assert [shown.name for shown in public_disclosures(statement)] == ["destinationList"]
+        shopper = parse_statement(format_statement(statement, public_disclosures(statement)))
         assert (shopper.digest, shopper.withheld) == (statement.digest, 1)
         assert subjects.keys(shopper) == subjects.keys(statement)
 

@@ -53,9 +53,9 @@ class S3:
         where = [f"-{part}.port={one}" for part, (one, _) in self.ports.items()]
         where += [f"-{part}.port.grpc={two}" for part, (_, two) in self.ports.items()]
         words = [f"-dir={folder}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", "-filer", "-s3", f"-s3.config={identities}",
-                 "-iam=false", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=20", "-volume.minFreeSpacePercent=0",
-                 "-master.volumeSizeLimitMB=64", "-master.telemetry=false", "-master.electionTimeout=1s",
-                 "-master.heartbeatInterval=50ms"]  # fmt: skip
+                 "-iam=false", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=20",
+                 "-volume.minFreeSpacePercent=0", "-master.volumeSizeLimitMB=64", "-master.telemetry=false",
+                 "-master.electionTimeout=1s", "-master.heartbeatInterval=50ms"]  # fmt: skip
         self.servers.start("weed", [weed(), "server", *words, *where], is_abrupt=True)
 
     def kill(self) -> None:

@@ -239,7 +239,7 @@ class Workshop:
         shown = [one for one in self.carried if one.index not in (*leave_out, *hide)]
         proof = merkle.prove_multi(self.reader(), [one.index for one in shown], len(self.entries))
         told = self.answer_to(label, [one for one in self.carried if one.index not in hide], hide, policy)
-        return bundle.Bundle(
+        made = bundle.Bundle(
             label,
             checkpoint or self.checkpoint(),
             sign.sign_note(told.format(), [self.log]),
@@ -247,7 +247,8 @@ class Workshop:
             tuple(proof),
             tuple(anchors),
             item,
-        ).format()
+        )
+        return sign.format_bundle(made)
 
     def answer_to(self, label: str, shown: Sequence[bundle.Carried], hide: Sequence[int] = (), policy: str = "") -> answer.Answer:
         """The answer note's content over the way back from the label's lot; `hide` are denied."""

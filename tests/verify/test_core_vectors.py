@@ -93,7 +93,7 @@ def _cosignature(given: Given) -> Given:
 
 def _proof(given: Given) -> Given:
     proof = TlogProof.parse(given["proof"])
-    assert proof.format() == given["proof"]
+    assert sign.format_proof(proof) == given["proof"]
     signed = note.parse_note(proof.checkpoint)
     note.open_note(signed, [note.VerifierKey.parse(given["vkey"])])
     checkpoint = Checkpoint.parse(signed.text)
@@ -114,7 +114,7 @@ def _decode(given: Given) -> Given:
 
 
 def _told(found: statement.Statement) -> Given:
-    assert statement.parse_statement(found.format()) == found
+    assert statement.parse_statement(sign.format_statement(found)) == found
     return {
         "digest": found.digest.hex(), "kind": found.kind, "issuer": found.issuer, "kid": found.kid,
         "withheld": found.withheld, "disclosed": _spelled(found.disclosed),

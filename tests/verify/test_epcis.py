@@ -87,9 +87,9 @@ def test_an_item_whose_link_names_its_lot_is_about_both() -> None:
 def test_only_an_add_or_a_transformation_brings_something_into_being() -> None:
     given_lots = {"quantityList": [{"epcClass": LOT, "quantity": 5, "uom": "KGM"}]}
     assert [one.uri for one in read_event(_event(action="ADD", **given_lots)).commissioned] == [LOT]
-    assert not read_event(_event(action="DELETE", **given_lots)).is_commission
+    assert not read_event(_event(action="DELETE", **given_lots)).commissioned
     packed = read_event(_event(type="AggregationEvent", action="ADD", parentID="https://id.gs1.org/00/340123451111111111"))
-    assert not packed.is_commission
+    assert not packed.commissioned
 
 
 def test_whoever_sends_and_receives_is_read_in_canonical_form() -> None:
@@ -161,7 +161,7 @@ def test_the_group_buying_chain_is_read_from_harvest_to_hand_over(conformance: P
     document = strict.parse((conformance / "trace/groupbuy-chain.jsonld").read_bytes())
     assert isinstance(document, dict)
     events = [read_event(raw) for raw in _events(document)]
-    assert [event.is_commission for event in events] == [True, False, False, True, *[False] * 6]
+    assert [bool(event.commissioned) for event in events] == [True, False, False, True, *[False] * 6]
     assert [event.is_shipping for event in events].count(True) == 2
     assert [scaled(one.quantity) for one in events[0].objects if one.quantity is not None] == [820_500_000]
     assert events[-1].is_selling

@@ -19,8 +19,7 @@ from verify.bundle import parse_bundle
 from verify.errors import Omitted, VerificationError
 from verify.note import parse_note
 from verify.policy import AnchorPin, Policy
-from verify.run import Heads, Verification
-from verify.verifier import verify_bundle
+from verify.verifier import Heads, Verification, verify_bundle
 
 FILES = sorted(FOLDER.glob(make_gallery.PATTERN))
 

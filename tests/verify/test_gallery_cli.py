@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from verify.tiles import format_entries, tile_path
+from producers.tiles import format_entries
+from verify.tiles import tile_path
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests/vectors"

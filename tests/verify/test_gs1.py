@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
@@ -194,7 +194,7 @@ def test_one_wrong_digit_is_always_found(data: str, at: int, by: int) -> None:
 @pytest.mark.parametrize("serial", ["", "a" * 21, "a b", "é", "\n"])
 def test_a_serial_that_no_label_can_carry_is_refused(serial: str) -> None:
     with pytest.raises(Malformed):
-        gs1.item_uri(GTIN, serial)
+        gs1.canonical_uri(f"https://id.gs1.org/01/{GTIN}/21/{quote(serial, safe='')}")
 
 
 def test_a_path_of_a_million_segments_is_refused_as_fast_as_a_short_one() -> None:

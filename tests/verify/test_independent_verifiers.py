@@ -18,7 +18,7 @@ from proofbundle import checkpoint as others
 from proofbundle import merkle as others_merkle
 from proofbundle import tlogproof
 
-from producers.sign import Signer, cosign, sign_note
+from producers.sign import Signer, cosign, format_proof, sign_note
 from tests.support.node import node_folder
 from tests.support.trees import reader_of
 from verify import merkle
@@ -49,7 +49,7 @@ def witnessed_at(size: int) -> str:
 
 
 def receipt(index: int, size: int, checkpoint: str) -> str:
-    return TlogProof(index, tuple(merkle.prove_inclusion(READER, index, size)), checkpoint).format()
+    return format_proof(TlogProof(index, tuple(merkle.prove_inclusion(READER, index, size)), checkpoint))
 
 
 class TestProofbundle:

@@ -6,11 +6,10 @@ that the log only grew; and the tiles that others build proofs from must hold wh
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.bench.hammering.log import Away, Missing, Remote, Trust
+from tests.bench.hammering.log import Away, IsOver, Missing, Remote, Trust
 from verify import merkle
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
@@ -67,9 +66,9 @@ class Follower:
     time_s: int = 0
     failed: int = 0
 
-    async def run(self, until: float) -> None:
-        """Follow until `until` (time.monotonic)."""
-        while time.monotonic() < until:
+    async def run(self, is_over: IsOver) -> None:
+        """Follow until it is over."""
+        while not is_over():
             try:
                 await self.catch_up()
             except Away:
@@ -125,7 +124,6 @@ class Follower:
         level = 0
         while size >> (HEIGHT * level):
             row = self.tree.levels[HEIGHT * level]
-            # The tree may have leaves beyond this checkpoint by now only if we read them, which we did not.
             count, first = size >> (HEIGHT * level), (before >> (HEIGHT * level)) // WIDTH
             for number in range(first, -(-count // WIDTH)):
                 hashes = row[number * WIDTH : min(count, (number + 1) * WIDTH)]

@@ -6,7 +6,7 @@ Every answer is checked with verify/; nothing of ledger/ is used here, so that a
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import httpx2
@@ -21,6 +21,8 @@ from verify.tiles import WIDTH, tile_path
 TIMEOUT_S = 35.0  # the service answers "pending" after 25
 PAUSE_S = 0.1  # before the next try
 LONGEST_S = 1.0  # however long the server asks us to stay away: the time that writes stood still must show
+IsOver = Callable[[], bool]
+"""Whether the run has ended."""
 
 
 class Away(Exception):

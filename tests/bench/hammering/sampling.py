@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from tests.bench.hammering.book import Acknowledged, pick
 from tests.bench.hammering.following import Follower, cut_entries
-from tests.bench.hammering.log import Away, Missing, Remote, Trust
+from tests.bench.hammering.log import Away, IsOver, Missing, Remote, Trust
 from verify import merkle, subjects
 from verify.entry import Entry
 from verify.errors import NotIncluded, VerificationError, WrongEntry
@@ -37,9 +37,9 @@ class Sampler:
     jwks: Mapping[str, Jwk]
     book: Path
 
-    async def run(self, until: float) -> None:
-        """Read until `until` (time.monotonic)."""
-        while time.monotonic() < until:
+    async def run(self, is_over: IsOver) -> None:
+        """Read until it is over."""
+        while not is_over():
             promised = pick(self.book)
             try:
                 if promised is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.bench.hammering.book import Acknowledged, Book
-from tests.bench.hammering.log import Away, Remote, Trust
+from tests.bench.hammering.log import Away, IsOver, Remote, Trust
 from tests.bench.hammering.parties import Party, Signed
 from verify import merkle, subjects
 from verify.entry import Entry
@@ -22,6 +22,7 @@ from verify.proof import TlogProof
 from verify.statement import PLAIN, parse_statement
 
 PAUSE_S = 0.05
+PATIENCE_S = 60.0  # after the end, for what was sent and not yet answered
 
 
 @dataclass(slots=True)
@@ -37,11 +38,11 @@ class Writer:
     """Statements a second; 0 for as many as it can."""
     _due: float = field(default=0.0, init=False)
 
-    async def run(self, until: float) -> None:
-        """Write until `until` (time.monotonic), and finish what was begun where that takes no more than a minute longer."""
-        while time.monotonic() < until:
+    async def run(self, is_over: IsOver) -> None:
+        """Write until it is over, and finish what was begun where that takes no more than a minute longer."""
+        while not is_over():
             await self._pace()
-            await self._send([self.party.sign() for _ in range(self.batch)], until + 60)
+            await self._send([self.party.sign() for _ in range(self.batch)], is_over)
 
     async def _pace(self) -> None:
         if self.rate:
@@ -49,10 +50,11 @@ class Writer:
             self._due = max(self._due, now - 1) + self.batch / self.rate
             await asyncio.sleep(max(0.0, self._due - now))
 
-    async def _send(self, waiting: Sequence[Signed], give_up: float) -> None:
-        kind, begun = "single" if self.batch == 1 else "lines", time.monotonic()
-        sent = len(waiting)
-        while waiting and time.monotonic() < give_up:
+    async def _send(self, waiting: Sequence[Signed], is_over: IsOver) -> None:
+        kind, begun, sent = "single" if self.batch == 1 else "lines", time.monotonic(), len(waiting)
+        over_at = None
+        while waiting and (over_at is None or time.monotonic() < over_at + PATIENCE_S):
+            over_at = time.monotonic() if over_at is None and is_over() else over_at
             try:
                 results = await (self._one(waiting[0]) if self.batch == 1 else self._lines(waiting))
             except Away:
