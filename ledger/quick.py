@@ -140,7 +140,10 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole, parse_f
 
 
 def _payload(payload: Any) -> tuple[str, str, dict[str, Any]]:
-    if payload.keys() != _MEMBERS or payload["type"] != ["VerifiableCredential", KIND] or payload["@context"] != [CONTEXT]:
+    contexts = payload["@context"]
+    if payload.keys() != _MEMBERS or payload["type"] != ["VerifiableCredential", KIND] or contexts[0] != CONTEXT:
+        raise Uncommon
+    if not isinstance(contexts, list) or not all(isinstance(one, str) for one in contexts):
         raise Uncommon
     issuer, valid_from, subject = payload["issuer"], payload["validFrom"], payload["credentialSubject"]
     if not isinstance(issuer, str) or not isinstance(valid_from, str) or not isinstance(subject, dict):
