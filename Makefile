@@ -20,6 +20,11 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
+$(VENV)/.peers: tests/peers/requirements.txt $(VENV)/.dev
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --ignore-requires-python \
+		--upgrade --target $(VENV)/peers -r tests/peers/requirements.txt
+	@touch $@
+
 $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@touch $@
@@ -32,7 +37,7 @@ node_modules_ok := contracts/node_modules/.package-lock.json tests/js/node_modul
 	@PATH="$$($(PY) -m tests.support.node):$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $*
 	@touch $@
 
-test: $(VENV)/.dev $(node_modules_ok)  ## everything: Python, JavaScript, contract, browser
+test: $(VENV)/.dev $(VENV)/.peers $(node_modules_ok)  ## everything: Python, JavaScript, contract, browser
 	@$(MAKE) --no-print-directory check
 	@PATH="$$($(PY) -m tests.support.node):$$PATH" node --test tests/js/*.mjs
 	@PATH="$$($(PY) -m tests.support.node):$$PATH" $(PY) -m pytest -n 2 --dist loadgroup --max-worker-restart 0

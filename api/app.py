@@ -57,7 +57,7 @@ def _lifespan(settings: Settings, local: Local) -> Callable[[FastAPI], AbstractA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running(settings, local) as service:
             app.state.service = service
-            service.metrics.registry.register(Gauges(service.database, app.state.traffic))
+            service.metrics.registry.register(Gauges(service.database, service.intake.pool, app.state.traffic))
             yield
 
     return lifespan

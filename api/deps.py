@@ -13,11 +13,11 @@ from fastapi import Depends, Request
 from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy.orm import Session
 
+from api.intake import Intake
 from api.language import Catalog, pick_language
 from api.metrics import Metrics
 from api.views import Views
 from api.watcher import Watcher
-from ledger.admission import Recent
 from ledger.db import Database
 from ledger.settings import Settings
 from ledger.tallies import Tallies
@@ -37,8 +37,7 @@ class Service:
     validator: EventValidator
     watcher: Watcher
     views: Views
-    recent: Recent
-    """Statements just admitted, so that the sequencer of the same process need not read them again."""
+    intake: Intake
     tallies: Tallies
     log_signer: Signer
     """Signs answer notes here, and checkpoints in the sequencer."""

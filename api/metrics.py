@@ -21,8 +21,9 @@ from sqlalchemy.orm import Session
 from api.limits import Traffic
 from ledger.db import Database
 from ledger.freezing import freeze_of
-from ledger.models import AnchorRow, CosignatureRow, Pool, Published, WitnessRow
-from ledger.pooling import OPEN, published_size
+from ledger.models import AnchorRow, CosignatureRow, ParcelRow, Published, WitnessRow
+from ledger.parcels import OPEN, waiting_count
+from ledger.pooling import Pool, published_size
 
 log = structlog.get_logger()
 
@@ -82,8 +83,9 @@ class Metrics:
 class Gauges:
     """What is read when it is asked for; implements prometheus_client.registry.Collector."""
 
-    def __init__(self, database: Database, traffic: Traffic) -> None:
+    def __init__(self, database: Database, pool: Pool, traffic: Traffic) -> None:
         self._database = database
+        self._pool = pool
         self._traffic = traffic
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -93,7 +95,7 @@ class Gauges:
         yield _gauge("stopping", "1 while this process drains", self._traffic.stopping)
         try:
             with self._database.reading() as session:
-                found = [*_log_gauges(session), *_others_gauges(session)]
+                found = [*_log_gauges(session, self._pool), *_others_gauges(session)]
         except SQLAlchemyError as error:
             log.warning("metrics.blind", exc_info=error)
             found = []
@@ -105,14 +107,14 @@ class Gauges:
         return []
 
 
-def _log_gauges(session: Session) -> Iterator[GaugeMetricFamily]:
+def _log_gauges(session: Session, pool: Pool) -> Iterator[GaugeMetricFamily]:
     now_ms = time.time_ns() // 1_000_000
     signed_ms = session.scalar(select(func.max(Published.time_ms))) or now_ms
-    waiting = session.scalar(select(func.count()).select_from(Pool).where(Pool.state.in_(OPEN))) or 0
-    oldest_ms = session.scalar(select(func.min(Pool.received_ms)).where(Pool.state.in_(OPEN))) or now_ms
+    sent_ms = session.scalar(select(func.min(ParcelRow.received_ms)).where(ParcelRow.state.in_(OPEN)))
+    oldest_ms = min(sent_ms or now_ms, pool.oldest_ms or now_ms)
     yield _gauge("published_entries", "Entries that everybody can see", published_size(session))
     yield _gauge("checkpoint_age_seconds", "Since the served checkpoint was signed", (now_ms - signed_ms) / 1000)
-    yield _gauge("pool_statements", "Queue depth: admitted, not yet published", waiting)
+    yield _gauge("pool_statements", "Queue depth: admitted, not yet published", waiting_count(session) + len(pool))
     yield _gauge("pool_oldest_seconds", "Age of the oldest of them", max(0, now_ms - oldest_ms) / 1000)
     yield _gauge("frozen", "1 where the log takes nothing any more", freeze_of(session) is not None)
 

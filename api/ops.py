@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 
 from api.deps import Reading, Serving
 from api.problems import HttpProblem
-from ledger.models import Pool
-from ledger.pooling import OPEN, published_size
+from ledger.models import ParcelRow
+from ledger.parcels import OPEN
+from ledger.pooling import published_size
 from ledger.problems import Fatal
 from ledger.sequencer import REFRESH
 from ledger.signing import open_signed
@@ -58,7 +59,7 @@ def readyz(request: Request, service: Serving, session: Reading) -> Response:
 
 def oldest_wait_s(session: Session) -> int:
     """How long the oldest unfinished statement has waited, in seconds."""
-    first = session.scalar(select(func.min(Pool.received_ms)).where(Pool.state.in_(OPEN)))
+    first = session.scalar(select(func.min(ParcelRow.received_ms)).where(ParcelRow.state.in_(OPEN)))
     return 0 if first is None else max(0, (time.time_ns() // 1_000_000 - first) // 1000)
 
 

@@ -18,14 +18,19 @@ import structlog
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.deps import Service
+from api.intake import Intake
 from api.metrics import Metrics
 from api.views import Views
-from api.watcher import Watcher, first_open
+from api.watcher import Watcher
+from ledger import parcels
 from ledger.anchoring import TICK, anchor_worker
-from ledger.db import Busy, Database, sequencer_lock
+from ledger.db import Busy, Database, LeaseLost, sequencer_lock
+from ledger.examiners import Examiners, usable_cores
 from ledger.keys import Keys, load_keys
+from ledger.problems import Refused
 from ledger.running import database_of, sequencer_of, store_of
 from ledger.sequencer import Sequencer
 from ledger.settings import Settings
@@ -34,7 +39,8 @@ from producers.epcis.validate import EventValidator
 
 log = structlog.get_logger()
 
-TAKE_OVER_S = 5.0  # between two tries to become the sequencer
+TAKE_OVER_S = 1.0  # between two tries to become the sequencer
+ELSEWHERE = Refused("pool-full", "another process sequences now: send it again", retry_after_s=1)
 DEV_TICK_S = 0.5  # the chain of a demo makes a block at once
 
 
@@ -62,8 +68,10 @@ async def running(settings: Settings, local: Local) -> AsyncIterator[Service]:
         database = database_of(settings)
         stack.callback(database.close)
         keys = load_keys(settings.keys, settings.origin)
-        sequencer = sequencer_of(settings, database, keys)
-        service = _service(settings, local, database, keys, sequencer)
+        metrics = Metrics(CollectorRegistry())
+        sequencer = sequencer_of(settings, database, keys, metrics)
+        service = _service(settings, local, database, keys, sequencer, metrics)
+        stack.callback(service.intake.examiners.close)
         stop = threading.Event()
         if database.is_sqlite:
             stack.enter_context(sequencer_lock(database, settings.data))
@@ -76,13 +84,26 @@ async def running(settings: Settings, local: Local) -> AsyncIterator[Service]:
             stop.set()
 
 
-def _service(settings: Settings, local: Local, database: Database, keys: Keys, sequencer: Sequencer) -> Service:
+def _service(
+    settings: Settings, local: Local, database: Database, keys: Keys, sequencer: Sequencer, metrics: Metrics
+) -> Service:
+    validator = EventValidator.build()
+    watcher = Watcher(partial(_first_open, database))
+    workers = settings.workers if settings.workers is not None else usable_cores()
+    intake = Intake(
+        database, sequencer.pool, Examiners(validator, workers), watcher, parcels.seal_key(keys.log), settings.pool_limit
+    )
     return Service(
-        settings=settings, database=database, store=store_of(settings), validator=EventValidator.build(),
-        recent=sequencer.recent, tallies=Tallies(), watcher=Watcher(partial(first_open, database.reading)),
+        settings=settings, database=database, store=store_of(settings), validator=validator,
+        intake=intake, tallies=Tallies(), watcher=watcher,
         views=Views.load(origin=settings.origin, banner=local.is_demo), log_signer=keys.log, clock_key=keys.clock.vkey,
-        metrics=Metrics(CollectorRegistry()), limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,
+        metrics=metrics, limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,
     )  # fmt: skip
+
+
+def _first_open(database: Database) -> int | None:
+    with database.reading() as session:
+        return parcels.first_open(session)
 
 
 @contextmanager
@@ -97,24 +118,36 @@ def _thread(name: str, stop: threading.Event, work: Callable[[], None]) -> Itera
 
 
 def _sequence(settings: Settings, local: Local, service: Service, sequencer: Sequencer, stop: threading.Event) -> None:
-    """Write the log, and anchor it: both are one process's work."""
+    """Write the log, and anchor it, while this process has the right to; both are one process's work."""
     if service.database.is_sqlite:
         _write(settings, local, service, sequencer, stop)  # the lock is held for the whole process
         return
+    sequencer.pool.close(ELSEWHERE)
     while not stop.is_set():
         try:
-            with sequencer_lock(service.database, settings.data):
+            with sequencer_lock(service.database, settings.data) as check_lease:
                 log.info("sequencer.started")
-                _write(settings, local, service, sequencer, stop)
+                sequencer.pool.close(None)
+                _write(settings, local, service, sequencer, stop, check_lease)
         except Busy:
             stop.wait(TAKE_OVER_S)
+        except (LeaseLost, SQLAlchemyError) as error:
+            log.warning("sequencer.lost", reason=str(error))
+            stop.wait(TAKE_OVER_S)
+        finally:
+            # Whoever waits here is sent away; from now on parcels go to whoever sequences.
+            sequencer.pool.close(ELSEWHERE)
 
 
-def _write(settings: Settings, local: Local, service: Service, sequencer: Sequencer, stop: threading.Event) -> None:
+def _write(
+    settings: Settings, local: Local, service: Service, sequencer: Sequencer, stop: threading.Event,
+    check_lease: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
     provider = None if local.devchain is None else local.devchain.provider
+    ended = threading.Event()
     anchor = partial(
-        anchor_worker, settings, service.database, service.store, stop, provider=provider,
+        anchor_worker, settings, service.database, service.store, ended, provider=provider,
         tick_s=TICK if provider is None else DEV_TICK_S,
     )  # fmt: skip
-    with _thread("anchors", stop, anchor):
-        sequencer.run(stop, settings.sequence_interval_ms / 1000)
+    with _thread("anchors", ended, anchor):
+        sequencer.run(stop, settings.sequence_interval_ms / 1000, check_lease)

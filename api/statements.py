@@ -5,18 +5,14 @@ Submitting statements, and reading them back.
     GET  /statements/{digest}        the statement with its public disclosures; its state while it has none
     GET  /statements/{digest}/proof  its receipt, a tlog-proof
 
-Admission runs in a worker thread and gives its session back before anybody waits; waiting costs neither thread nor session
-(watcher.py).  Sending again is always safe.
+How a statement gets from here into the log, and how long that may take, is intake.py's.  Sending again is always safe.
 
 Source: interface.md, HTTP; RFC 7240 (Prefer); GS1 EPCIS 2.0 REST (GS1-Capture-Error-Behaviour).
 """
 
 import json
-import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -26,9 +22,9 @@ from api.bodies import media_type, read_body
 from api.cors import preflight
 from api.deps import Reading, Service, Serving
 from api.language import pick_language
-from api.outcomes import Outcome, outcomes, state_of
+from api.outcomes import as_json, state_of
 from api.problems import HttpProblem, problem_body, problem_response
-from ledger.admission import Admitted, Known, admit_many
+from ledger.pooling import Outcome
 from ledger.problems import Refused
 from ledger.receipts import Unknown, receipt
 from producers.sign import format_proof, format_statement, public_disclosures
@@ -39,7 +35,6 @@ LINES, JSON_LINES = "text/plain", "application/jsonl"
 MAX_LINES = 10_000
 MAX_BODY = 33_554_432  # bytes
 MAX_ONE = 16 * MAX_BYTES  # bytes
-WAIT_S = 25.0  # then the answer is "pending": proxies cut a silent connection after 30
 PUBLIC = {"access-control-allow-origin": "*"}
 
 router = APIRouter(tags=["statements"])
@@ -59,12 +54,13 @@ class Submission:
 async def submit(request: Request, service: Serving) -> Response:
     """Log one statement or many; see the module's text."""
     submission = await _read(request)
-    admitted = await run_in_threadpool(_admit, service, submission)
-    rows = [one.pool_id for one in admitted if isinstance(one, Admitted)]
-    if rows and not submission.respond_async:
-        await service.watcher.wait(max(rows), WAIT_S)
-    results = await run_in_threadpool(_results, service, admitted, submission.single)
-    return _single(results[0], request, service) if submission.single else _many(results, request, service, submission)
+    told = await service.intake.submit(
+        submission.items, together=submission.all_or_none and not submission.single, waits=not submission.respond_async
+    )
+    if not submission.single:
+        return _many(told, request, service, submission)
+    proof = await run_in_threadpool(_proof, service, told[0]) if told[0].index is not None else None
+    return _single(told[0], proof, request, service)
 
 
 async def _read(request: Request) -> Submission:
@@ -99,56 +95,39 @@ def _line(line: bytes, as_json: bool) -> bytes | Refused:
     return text.encode() if isinstance(text, str) and text.isascii() else Refused("bad-line", "not a JSON string")
 
 
-def _admit(service: Service, submission: Submission) -> list[Admitted | Known | Refused]:
-    raws = [one for one in submission.items if isinstance(one, bytes)]
-    if submission.all_or_none and len(raws) < len(submission.items):
-        also = Refused("rolled-back", "another line of the same request is no statement, so none was logged")
-        return [one if isinstance(one, Refused) else also for one in submission.items]
-    together = secrets.token_hex(16) if submission.all_or_none and not submission.single else None
-    with service.database.writing() as session:
-        found = iter(
-            admit_many(session, raws, now_ms=time.time_ns() // 1_000_000, validator=service.validator,
-                       pool_limit=service.settings.pool_limit, together=together, recent=service.recent)
-        )  # fmt: skip
-        # From here on the statements are ours to lose: nobody is answered before the sequencer has judged them.
-        session.commit()
-    admitted = [one if isinstance(one, Refused) else next(found) for one in submission.items]
-    busy = next((one for one in admitted if isinstance(one, Refused) and one.code == "pool-full"), None)
-    if busy is not None:
-        # Nothing of this request was taken, and sending all of it again is safe.
-        raise busy
-    return admitted
-
-
-def _results(service: Service, admitted: Sequence[Admitted | Known | Refused], with_proof: bool) -> list[Outcome]:
+def _proof(service: Service, outcome: Outcome) -> str:
     with service.database.reading() as session:
-        found = outcomes(session, admitted)
-        if with_proof and found[0].index is not None and found[0].digest is not None:
-            found[0].proof = format_proof(receipt(session, service.store, found[0].digest).proof)
-        return found
+        return format_proof(receipt(session, service.store, outcome.digest).proof)
 
 
-def _single(result: Outcome, request: Request, service: Service) -> Response:
-    if result.refused is not None:
-        return problem_response(result.refused, request)
-    location = {"location": f"{service.settings.base_url}/statements/{result.digest_hex}", "cache-control": "no-store"}
-    status = {"published": 201, "duplicate": 200}.get(result.status, 202)
-    return JSONResponse(result.as_json(), status, location | PUBLIC)
+def _single(outcome: Outcome, proof: str | None, request: Request, service: Service) -> Response:
+    if outcome.refused is not None:
+        return problem_response(outcome.refused, request)
+    location = {"location": f"{service.settings.base_url}/statements/{outcome.digest.hex()}", "cache-control": "no-store"}
+    status = {"published": 201, "duplicate": 200}.get(outcome.state, 202)
+    return JSONResponse(as_json(outcome, proof), status, location | PUBLIC)
 
 
-def _many(results: Sequence[Outcome], request: Request, service: Service, submission: Submission) -> Response:
+def _many(told: Sequence[Outcome], request: Request, service: Service, submission: Submission) -> Response:
     lang, base = pick_language(request), service.settings.base_url
     rows = []
-    for number, result in enumerate(results, 1):
-        row: dict[str, Any] = {"line": number} | result.as_json()
-        if result.refused is not None:
-            row["problem"] = problem_body(result.refused, base_url=base, lang=lang)
-        rows.append(json.dumps(row, ensure_ascii=False))
+    for number, outcome in enumerate(told, 1):
+        if outcome.refused is None:
+            # Nearly every line, and all of it plain: printed by hand, at a tenth of what a JSON printer takes.
+            rows.append(_line_of(number, outcome))
+        else:
+            row = {"line": number} | as_json(outcome) | {"problem": problem_body(outcome.refused, base_url=base, lang=lang)}
+            rows.append(json.dumps(row, ensure_ascii=False))
     headers = {"cache-control": "no-store"} | PUBLIC
     if submission.respond_async:
         headers["preference-applied"] = "respond-async"
-    waiting = submission.respond_async and any(one.status == "pending" for one in results)
+    waiting = submission.respond_async and any(one.state == "pending" for one in told)
     return Response("".join(row + "\n" for row in rows), 202 if waiting else 200, headers, JSON_LINES)
+
+
+def _line_of(number: int, outcome: Outcome) -> str:
+    place = "" if outcome.index is None else f', "index": {outcome.index}, "time": {outcome.time_ms}'
+    return f'{{"line": {number}, "status": "{outcome.state}", "digest": "{outcome.digest.hex()}"{place}}}'
 
 
 router.add_api_route("/statements", preflight("POST"), methods=["OPTIONS"], include_in_schema=False)
@@ -157,7 +136,7 @@ router.add_api_route("/statements", preflight("POST"), methods=["OPTIONS"], incl
 @router.get("/statements/{digest}")
 def read(digest: str, request: Request, service: Serving, session: Reading) -> Response:
     """The statement, its state while it waits, why it was refused; 410 where its content was erased."""
-    found = state_of(session, _digest(digest))
+    found = state_of(session, service.intake.pool, _digest(digest))
     if found.refused is not None:
         raise found.refused
     if found.erased_by is not None:

@@ -1,9 +1,8 @@
 """
-Waiting for the sequencer without holding a thread or a session.
+Waiting for another process's sequencer without holding a thread or a session.
 
-A submitter's request waits for its last row of the pool.  The sequencer judges in the pool's order and finishes rows only
-once they are published, so one number answers every waiter at once: the lowest row that is not finished.  One query per
-tick and process, and none while nobody waits.
+A submitter's request waits for its parcel.  Parcels are judged in order and done only once they are published, so one number
+answers every waiter at once: the lowest that is not done.  One query per tick and process, and none while nobody waits.
 
 Source: architecture, Storage and concurrency.
 """
@@ -13,28 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
-
-from ledger.models import Pool
-from ledger.pooling import OPEN
 
 log = structlog.get_logger()
 
 TICK_S = 0.02  # between two looks; a batch takes 200 ms by default
 
 
-def first_open(sessions: sessionmaker[Session]) -> int | None:
-    """The lowest row of the pool that is not finished, None where all are."""
-    with sessions() as session:
-        return session.scalar(select(func.min(Pool.id)).where(Pool.state.in_(OPEN)))
-
-
 @dataclass(slots=True)
 class Watcher:
-    """Answers `wait`; `run` is its one task.  `look` tells the lowest open row, as `first_open` does."""
+    """Answers `wait`; `run` is its one task.  `look` tells the lowest open parcel, as parcels.first_open does."""
 
     look: Callable[[], int | None]
     tick_s: float = TICK_S
@@ -42,7 +30,7 @@ class Watcher:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait(self, row: int, timeout_s: float) -> bool:
-        """Wait until every row up to `row`, already committed, is finished; False where that takes over `timeout_s`."""
+        """Wait until every parcel up to `row`, already committed, is finished; False where that takes over `timeout_s`."""
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((row, done))
         self._wake.set()

@@ -13,24 +13,24 @@ Source: Tessera's fsck; protocol.md sections 1 and 2.
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, aliased
 
-from ledger.admission import Candidate
 from ledger.audit_tiles import Broken, Served, audit_tiles, read_served
+from ledger.candidates import Candidate, candidate_of, read_stored
 from ledger.db import Database
-from ledger.judging import stored_candidate
 from ledger.models import Base, CheckpointRow, EntryRow, Log, Published, RecallRow, StatementRow, SubjectKey
-from ledger.problems import Fatal
+from ledger.problems import Fatal, Refused
 from ledger.project import DERIVED, Rows, derive
 from ledger.registry import SqlHistory
 from ledger.tiles import TileStore
 from verify.authority import check_control, check_serials, key_at
 from verify.entry import Entry
 from verify.errors import VerificationError
+from verify.history import Record
 from verify.merkle import leaf_hash
 from verify.note import VerifierKey
 from verify.statement import verify_signature
@@ -141,48 +141,50 @@ def _check_statement(session: Session, history: SqlHistory, entry: Entry, row: S
         report.erased += 1
         return {SubjectKey: [{"key": key, "index": index} for key in entry.keys]}
     try:
-        candidate = stored_candidate(row)
-    except Fatal as error:
+        record = read_stored(row.jws, row.disclosures, row.digest, index, entry.time_ms)
+        candidate = candidate_of(record)
+    except (Fatal, Refused) as error:
         raise Broken(str(error), index) from None
-    if candidate.record.keys != entry.keys:
+    if candidate.keys != entry.keys:
         raise Broken("its subject keys are not its statement's", index)
+    _check_rules(history, record, candidate, row, report)
     _check_columns(candidate, row)
-    _check_rules(history, candidate, row, report)
     report.statements += 1
 
     def index_of(digest: bytes) -> int | None:
         return session.scalar(select(StatementRow.index).where(StatementRow.digest == digest))
 
-    return derive(replace(candidate.record, index=index, time_ms=entry.time_ms), index_of)
+    return derive(record, index_of)
 
 
 def _check_erased(session: Session, row: StatementRow) -> None:
     by = session.scalar(select(StatementRow).where(StatementRow.index == row.erased_by, StatementRow.kind == "Erasure"))
     if by is None or by.index <= row.index or row.disclosures:
         raise Broken("its content is gone and no Erasure says so", row.index)
-    if stored_candidate(by).statement.subject["digest"] != row.digest.hex():
+    erasure = read_stored(by.jws or b"", by.disclosures, by.digest, by.index, 0).statement
+    if erasure.subject["digest"] != row.digest.hex():
         raise Broken("the Erasure it names is of another statement", row.index)
 
 
 def _check_columns(candidate: Candidate, row: StatementRow) -> None:
-    statement = candidate.statement
-    wanted = (
-        candidate.signing_input_hash, statement.kind, statement.issuer, statement.kid, candidate.event_id,
-        statement.payload["validFrom"], None,
+    told = candidate
+    event_key = None if row.repeats else told.event_key
+    wanted = (told.signing_input_hash, told.kind, told.issuer, told.kid, told.event_id, event_key, told.valid_from, None)
+    held = (
+        row.signing_input_hash, row.kind, row.issuer, row.kid, row.event_id, row.event_key, row.valid_from, row.erased_by,
     )  # fmt: skip
-    held = (row.signing_input_hash, row.kind, row.issuer, row.kid, row.event_id, row.valid_from, row.erased_by)
     if held != wanted:
         raise Broken("its row contradicts its statement", row.index)
 
 
-def _check_rules(history: SqlHistory, candidate: Candidate, row: StatementRow, report: Report) -> None:
-    statement, event, index = candidate.statement, candidate.record.event, row.index
+def _check_rules(history: SqlHistory, record: Record, candidate: Candidate, row: StatementRow, report: Report) -> None:
+    statement, event, index = record.statement, record.event, row.index
     try:
         # The genesis grants its own key: it is judged as if it stood one entry later.
         verify_signature(statement, key_at(history, statement.issuer, statement.kid, max(index, 1)).jwk)
         check_control(statement, index, history)
         if event is None or not event.is_selling:
-            check_serials(candidate.record.uris, index, history)
+            check_serials(record.uris, index, history)
     except VerificationError as error:
         if error.code not in _NEEDS_CONTENT or not report.erased:
             raise Broken(f"{error.code}: {error.message}", index) from None

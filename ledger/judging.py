@@ -8,39 +8,30 @@ Judging: what only the order decides.  One Judge sees one batch, in index order,
     event ID                            new for this issuer, but for error declarations and adoptions of the logged one
     serials                             none of a committed lot in clear before its sale
 
-What passes gets the next index and its rows; what does not leaves nothing behind.
+What passes gets the next index and its rows; what does not leaves nothing behind.  The common statement costs no query of
+its own: what the log has of a batch is looked up at once, and its rows are written at once.
 
 Source: protocol.md section 2.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from ledger.admission import Candidate, read_candidate
-from ledger.db import chunks
-from ledger.models import Base, EntryRow, StatementRow
+from ledger.batch import Batch, Sequenced
+from ledger.candidates import Candidate, candidate_of, read_stored
+from ledger.models import StatementRow
 from ledger.problems import Fatal, Refused
-from ledger.project import CONTENT, derive, drop, store
+from ledger.project import CONTENT, derive, drop, store, told_rows
 from ledger.registry import SqlHistory
-from ledger.shown import Audience, statement_of
+from ledger.writing import held
 from verify.authority import check_control, check_serials, key_at
 from verify.entry import Entry
 from verify.errors import NotGranted, VerificationError
-from verify.merkle import Hash, leaf_hash
+from verify.merkle import Hash
 from verify.statement import CONTROL_KINDS, verify_signature
-
-
-@dataclass(frozen=True, slots=True)
-class Sequenced:
-    """The statement's place; `repeated` where an earlier copy took it."""
-
-    index: int
-    digest: bytes
-    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,48 +39,52 @@ class Mark:
     """A Judge's state that `reset` returns to."""
 
     index: int
-    leaves: int
+    entries: int
     known: dict[bytes, Sequenced]
-    events: dict[tuple[str, str], bytes]
+    events: dict[bytes, bytes]
 
 
 class Judge:
     """Gives indexes from `index` on, all with the time `time_ms`.  Reads and writes through `session`, never commits."""
 
     def __init__(self, session: Session, origin: str, *, index: int, time_ms: int) -> None:
-        self.leaves: list[Hash] = []
         self.history = SqlHistory(session, origin)
+        self.batch = Batch(session, time_ms)
         self._session = session
         self._index = index
         self._time_ms = time_ms
         self._known: dict[bytes, Sequenced] = {}
-        self._events: dict[tuple[str, str], bytes] = {}
-        self._rows: dict[type[Base], list[dict[str, Any]]] = {}
+        self._events: dict[bytes, bytes] = {}
+        self._in_force: set[tuple[str, str]] = set()
 
-    def look_up(self, batch: Sequence[Candidate]) -> None:
-        """Fetch at once what the log has of a batch's signing inputs and event IDs.  Call before judging it."""
-        for part in chunks({one.signing_input_hash for one in batch}):
-            held = select(StatementRow.signing_input_hash, StatementRow.index, StatementRow.digest)
-            for name, index, digest in self._session.execute(held.where(StatementRow.signing_input_hash.in_(part))):
-                self._known[name] = Sequenced(index, digest, repeated=True)
-        for pairs in chunks({(one.statement.issuer, one.event_id) for one in batch if one.event_id is not None}):
-            taken = select(StatementRow.issuer, StatementRow.event_id, StatementRow.digest).where(StatementRow.repeats == 0)
-            where = tuple_(StatementRow.issuer, StatementRow.event_id).in_(pairs)
-            for issuer, event_id, digest in self._session.execute(taken.where(where)):
-                self._events[issuer, event_id or ""] = digest
+    @property
+    def leaves(self) -> list[Hash]:
+        """Leaf hashes of the entries so far."""
+        return self.batch.leaves
+
+    def look_up(self, candidates: Sequence[Candidate]) -> None:
+        """Fetch at once what the log has of these signing inputs and event IDs.  Call before judging them."""
+        names = [one.signing_input_hash for one in candidates]
+        for name, index, digest, time_ms in held(self._session, "signing_input_hash", names):
+            self._known[name] = Sequenced(index, digest, time_ms, repeated=True)
+        taken = [one.event_key for one in candidates if one.event_key is not None]
+        for name, _, digest, _ in held(self._session, "event_key", taken):
+            self._events[name] = digest
 
     def judge(self, candidate: Candidate) -> Sequenced:
         """Give the statement its place, or raise Refused."""
-        control = candidate.statement.kind in CONTROL_KINDS
+        control = candidate.kind in CONTROL_KINDS
         if control:
             self.flush()
         try:
             earlier = self._check_signature(candidate)
             if earlier is not None:
                 return self._merge(candidate, earlier)
-            key_at(self.history, candidate.statement.issuer, candidate.statement.kid, self._index)
-            check_control(candidate.statement, self._index, self.history)
-            self._check_serials(candidate)
+            self._check_key(candidate)
+            if control:
+                check_control(candidate.record().statement, self._index, self.history)
+            if candidate.serials:
+                check_serials(candidate.serials, self._index, self.history)
             placed = self._place(candidate, self._repeats(candidate))
         except VerificationError as error:
             raise Refused.of(error) from None
@@ -98,83 +93,75 @@ class Judge:
             raise Refused("malformed", f"a member has a shape that cannot be judged: {error}") from error
         if control:
             self.flush()
-            self.history.forget()
+            self._forget()
         return placed
 
     def flush(self) -> None:
         """Write the rows gathered so far, so that questions to the database see them."""
-        rows, self._rows = self._rows, {}
-        store(self._session, rows)
+        self.batch.flush()
 
     def mark(self) -> Mark:
         """Remember this state; the caller sets a savepoint beside it."""
         self.flush()
-        return Mark(self._index, len(self.leaves), dict(self._known), dict(self._events))
+        return Mark(self._index, len(self.batch.leaves), dict(self._known), dict(self._events))
 
     def reset(self, mark: Mark) -> None:
         """Return to a mark whose savepoint the caller has rolled back to."""
         self._index, self._known, self._events = mark.index, mark.known, mark.events
-        del self.leaves[mark.leaves :]
-        self._rows.clear()
+        self.batch.cut(mark.entries)
+        self._forget()
+
+    def _forget(self) -> None:
         self.history.forget()
+        self._in_force.clear()
+
+    def _check_key(self, candidate: Candidate) -> None:
+        """The key is its party's here.  Asked once a batch, since only a control statement changes the answer."""
+        who = (candidate.issuer, candidate.kid)
+        if who not in self._in_force:
+            key_at(self.history, *who, self._index)
+            self._in_force.add(who)
 
     def _check_signature(self, candidate: Candidate) -> Sequenced | None:
         """The earlier copy where there is one.  Raises NotGranted, BadSignature."""
-        statement = candidate.statement
-        grants = self.history.grants(statement.kid, self._index)
-        if not grants:
-            raise NotGranted("no registrar bound this key to anybody here", code="unknown-key", where="/header/kid")
-        if not candidate.verified:
-            verify_signature(statement, grants[0].jwk)
+        if not candidate.verified or (candidate.issuer, candidate.kid) not in self._in_force:
+            grants = self.history.grants(candidate.kid, self._index)
+            if not grants:
+                raise NotGranted("no registrar bound this key to anybody here", code="unknown-key", where="/header/kid")
+            if not candidate.verified:
+                verify_signature(candidate.record().statement, grants[0].jwk)
         return self._known.get(candidate.signing_input_hash)
-
-    def _check_serials(self, candidate: Candidate) -> None:
-        event, uris = candidate.record.event, candidate.record.uris
-        if (event is None or not event.is_selling) and any("/21/" in uri for uri in uris):
-            check_serials(uris, self._index, self.history)
 
     def _repeats(self, candidate: Candidate) -> bool:
         """Whether the event ID is another's on purpose.  Raises Refused where it is taken."""
-        event, statement = candidate.record.event, candidate.statement
-        if event is None or candidate.event_id is None:
+        if candidate.event_key is None:
             return False
-        if event.error_declaration:
+        if candidate.declares_error:
             return True
-        holder = self._events.get((statement.issuer, candidate.event_id))
+        holder = self._events.get(candidate.event_key)
         if holder is None:
             return False
-        if statement.kind == "Adoption" and statement.subject.get("adopts") == holder.hex():
+        adopts = candidate.kind == "Adoption"
+        if adopts and candidate.record().statement.subject.get("adopts") == holder.hex():
             return True
-        where = "/credentialSubject" + ("/event" if statement.kind == "Adoption" else "") + "/eventID"
+        where = "/credentialSubject" + ("/event" if adopts else "") + "/eventID"
         raise Refused("event-id-taken", f"{candidate.event_id} names the event of statement {holder.hex()}", where=where)
 
     def _place(self, candidate: Candidate, repeats: bool) -> Sequenced:
-        statement, index = candidate.statement, self._index
-        entry = Entry(self._time_ms, statement.digest, candidate.record.keys).encode()
-        told = derive(replace(candidate.record, index=index, time_ms=self._time_ms), self._index_of)
-        row = {
-            "digest": statement.digest, "index": index, "signing_input_hash": candidate.signing_input_hash,
-            "kind": statement.kind, "issuer": statement.issuer, "kid": statement.kid, "event_id": candidate.event_id,
-            "repeats": int(repeats), "valid_from": statement.payload["validFrom"], "jws": statement.jws,
-            "disclosures": candidate.disclosures, "erased_by": None,
-        }  # fmt: skip
-        leaf = leaf_hash(entry)
-        held = {"index": index, "time_ms": self._time_ms, "digest": statement.digest, "entry": entry, "leaf": leaf}
-        self._gather({EntryRow: [held], StatementRow: [row]})
-        self._gather(told)
-        if statement.kind == "Erasure":
-            self._erase(bytes.fromhex(statement.subject["digest"]), index)
-        self.leaves.append(leaf)
+        index, digest = self._index, candidate.digest
+        rows = candidate.rows or told_rows(record := candidate.record())
+        if candidate.kind == "Withdrawal":
+            ((target, _),) = rows["withdrawals"]
+            rows = {**rows, "withdrawals": [(target, self._index_of(target))]}
+        elif candidate.kind == "Erasure":
+            self._erase(bytes.fromhex(record.statement.subject["digest"]), index)
+        self.batch.add(index, candidate, Entry(self._time_ms, digest, candidate.keys).encode(), rows, repeats)
         self._index += 1
-        placed = Sequenced(index, statement.digest)
+        placed = Sequenced(index, digest, self._time_ms)
         self._known[candidate.signing_input_hash] = replace(placed, repeated=True)
-        if candidate.event_id is not None and not repeats:
-            self._events[statement.issuer, candidate.event_id] = statement.digest
+        if candidate.event_key is not None and not repeats:
+            self._events[candidate.event_key] = digest
         return placed
-
-    def _gather(self, rows: Mapping[type[Base], Sequence[dict[str, Any]]]) -> None:
-        for table, more in rows.items():
-            self._rows.setdefault(table, []).extend(more)
 
     def _index_of(self, digest: bytes) -> int | None:
         return self._session.scalar(select(StatementRow.index).where(StatementRow.digest == digest))
@@ -197,14 +184,14 @@ class Judge:
         if row.jws is None or len(merged) == len(row.disclosures):
             return earlier
         try:
-            told = reread(row.jws, merged, row.digest)
+            told = reread(row.jws, merged, row.digest).record(row.index)
         except Fatal:
             # Each copy is good and both are not: the issuer signed two values for one member.  The first one stays.
             return earlier
         row.disclosures = merged
         self._session.flush()
         drop(self._session, row.index)
-        rows = derive(replace(told.record, index=row.index), self._index_of)
+        rows = derive(told, self._index_of)
         store(self._session, {table: rows[table] for table in CONTENT if table in rows})
         return earlier
 
@@ -217,9 +204,6 @@ def stored_candidate(row: StatementRow) -> Candidate:
 def reread(jws: bytes, disclosures: Sequence[str], digest: bytes) -> Candidate:
     """Read stored parts of a statement.  Raises Fatal where they are damaged."""
     try:
-        candidate = read_candidate(statement_of(jws, disclosures, Audience.REGULATOR))
-    except (VerificationError, Refused, ValueError) as error:
+        return candidate_of(read_stored(jws, disclosures, digest, 0, 0))
+    except Refused as error:
         raise Fatal(f"the stored statement {digest.hex()} cannot be read: {error}") from None
-    if candidate.statement.digest != digest:
-        raise Fatal(f"the stored statement {digest.hex()} has another digest")
-    return candidate

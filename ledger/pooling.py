@@ -1,156 +1,169 @@
 """
-The pool, from the sequencer's side: what waits, in which order it is judged, and how its rows end.
+The pool: what this process admitted and its sequencer has not judged yet.
 
-A row's content is dropped as soon as it is judged: the log keeps what it took, and a refusal keeps nothing but its reason.
-Not here: judging (judging.py), waiting for a row (api/watcher.py).
+    offer    put a parcel of candidates in; the ticket is done once all of them are published or refused
+    take     hand parcels to the sequencer, oldest first
+
+In memory only: nobody in it was told anything, so a crash loses nothing that was promised.  Bounded: when it is full,
+submitters are sent away with Retry-After, never acknowledged and lost.  Another process's parcels come through the database
+(parcels.py).
 """
 
+import random
+import threading
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ledger.admission import Candidate, Recent, all_or_none
-from ledger.db import chunks
-from ledger.judging import Judge, Sequenced, reread
-from ledger.models import Pool, Published, StatementRow
-from ledger.problems import Fatal, Refused
+from ledger.candidates import Candidate
+from ledger.models import Published
+from ledger.problems import Refused
 
-KEEP = 86_400_000  # ms that a finished row can still be asked for
-OPEN = ("pending", "sequenced")
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One row of the pool, read outside the ordering transaction; `found` is a refusal where the row is damaged."""
-
-    pool_id: int
-    found: Candidate | Refused
-
-
-Unit = Sequence[Waiting]
-"""Rows that are logged all or none: mostly one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a row."""
-
-    pool_id: int
-    result: Sequenced | Refused
+POOL_LIMIT = 16_384  # statements; what the sequencer drains in a few seconds
+PARCEL = 512  # statements of one request that are sequenced together at most, unless it asked for all or none
+RETRY_S = (2, 10)  # spread, or everybody who was pushed back returns at once
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the pool answers about a row: one of pending, published, duplicate, refused."""
-
-    state: str
-    digest: bytes
-    index: int | None
-    refused: Refused | None
-
-
-def pending_units(session: Session, limit: int, recent: Recent) -> list[Unit]:
-    """About `limit` pending rows, oldest first; a request that asked for all or none is never cut."""
-    oldest = select(Pool).where(Pool.state == "pending").order_by(Pool.id).limit(limit)
-    units: dict[object, list[Waiting]] = {}
-    for row in session.scalars(oldest):
-        if row.together is None:
-            units[row.id] = [_read(row, recent)]
-        elif row.together not in units:
-            whole = select(Pool).where(Pool.together == row.together, Pool.state == "pending").order_by(Pool.id)
-            units[row.together] = [_read(one, recent) for one in session.scalars(whole)]
-    return list(units.values())
-
-
-def _read(row: Pool, recent: Recent) -> Waiting:
-    try:
-        return Waiting(row.id, recent.take(row.jws, row.disclosures) or reread(row.jws, row.disclosures, row.digest))
-    except Fatal as error:
-        # The pool is not the log: at worst an unacknowledged submission is lost.
-        return Waiting(row.id, Refused("damaged", str(error)))
-
-
-def judge_units(session: Session, judge: Judge, units: Sequence[Unit]) -> list[Verdict]:
-    """Judge in order.  What is refused leaves no trace; rows of `session` are written, not committed."""
-    judge.look_up([one.found for unit in units for one in unit if isinstance(one.found, Candidate)])
-    verdicts: list[Verdict] = []
-    for unit in units:
-        verdicts += [_judge(judge, unit[0])] if len(unit) == 1 else _judge_together(session, judge, unit)
-    judge.flush()
-    return verdicts
-
-
-def _judge(judge: Judge, waiting: Waiting) -> Verdict:
-    if isinstance(waiting.found, Refused):
-        return Verdict(waiting.pool_id, waiting.found)
-    try:
-        return Verdict(waiting.pool_id, judge.judge(waiting.found))
-    except Refused as refused:
-        return Verdict(waiting.pool_id, refused)
-
-
-def _judge_together(session: Session, judge: Judge, unit: Unit) -> list[Verdict]:
-    mark = judge.mark()
-    savepoint = session.begin_nested()
-    verdicts = [_judge(judge, one) for one in unit]
-    judge.flush()
-    if not any(isinstance(one.result, Refused) for one in verdicts):
-        savepoint.commit()
-        return verdicts
-    savepoint.rollback()
-    judge.reset(mark)
-    results = all_or_none([one.result for one in verdicts])
-    return [Verdict(one.pool_id, result) for one, result in zip(verdicts, results, strict=True)]
-
-
-def finish(session: Session, verdicts: Sequence[Verdict], *, published: int, now_ms: int) -> None:
     """
-    Write the verdicts into the pool.
-
-    Refusals, and copies of what is published below `published`, are final; the rest waits for `publish_rows`.
-    """
-    rows = [_row(one, published, now_ms) for one in verdicts]
-    if rows:
-        session.execute(update(Pool), rows)
-
-
-def _row(verdict: Verdict, published: int, now_ms: int) -> dict[str, Any]:
-    gone: dict[str, Any] = {"id": verdict.pool_id, "jws": b"", "disclosures": [], "done_ms": now_ms}
-    result = verdict.result
-    if isinstance(result, Refused):
-        return {**gone, "state": "refused", "problem": result.as_json(), "index": None, "repeated": False}
-    state = "duplicate" if result.repeated and result.index < published else "sequenced"
-    return {**gone, "state": state, "problem": None, "index": result.index, "repeated": result.repeated}
-
-
-def publish_rows(session: Session, size: int) -> None:
-    """End the rows below `size`: their entries can be seen by everybody."""
-    done = update(Pool).where(Pool.state == "sequenced", Pool.index < size)
-    session.execute(done.where(Pool.repeated.is_(False)).values(state="published"))
-    session.execute(done.where(Pool.repeated.is_(True)).values(state="duplicate"))
-
-
-def purge(session: Session, now_ms: int) -> None:
-    """Forget rows that ended long ago; the log answers for them."""
-    session.execute(delete(Pool).where(Pool.state.not_in(OPEN), Pool.done_ms < now_ms - KEEP))
-
-
-def result_of(session: Session, pool_ids: Sequence[int]) -> dict[int, Outcome]:
-    """
-    What became of these rows; a row that is purged or never was is missing.
+    What became of a statement: published, duplicate, pending or refused.
 
     The digest of a duplicate is the stored copy's: a receipt made half from what was sent would prove what was never logged.
     """
-    found: dict[int, Outcome] = {}
-    for part in chunks(pool_ids):
-        wanted = select(Pool, StatementRow.digest).outerjoin(StatementRow, StatementRow.index == Pool.index)
-        for row, stored in session.execute(wanted.where(Pool.id.in_(part))):
-            refused = None if row.problem is None else Refused.from_json(row.problem)
-            found[row.id] = Outcome("pending" if row.state in OPEN else row.state, stored or row.digest, row.index, refused)
-    return found
+
+    state: str
+    digest: bytes
+    index: int | None = None
+    time_ms: int | None = None
+    refused: Refused | None = None
+
+    def as_json(self) -> list[Any]:
+        """The form that parcels keep; `from_json` reads it."""
+        refused = None if self.refused is None else self.refused.as_json()
+        return [self.state, self.digest.hex(), self.index, self.time_ms, refused]
+
+    @classmethod
+    def from_json(cls, value: Sequence[Any]) -> "Outcome":
+        """Read what `as_json` printed."""
+        state, digest, index, time_ms, refused = value
+        return cls(state, bytes.fromhex(digest), index, time_ms, None if refused is None else Refused.from_json(refused))
+
+
+Ticket = Future[Sequence[Outcome]]
+
+
+@dataclass(eq=False, slots=True)
+class Parcel:
+    """Candidates that were admitted together, in order; `together`: logged all or none."""
+
+    items: Sequence[Candidate]
+    together: bool = False
+    row: int | None = None
+    """In the database, where another process admitted it (parcels.py)."""
+    received_ms: int = 0
+    ticket: Ticket = field(default_factory=Future)
+
+
+class Pool:
+    """One process's pool.  Safe to use from several threads; `wake` is set whenever something comes in."""
+
+    def __init__(self, limit: int = POOL_LIMIT) -> None:
+        self.wake = threading.Event()
+        self._limit = limit
+        self._held: deque[Parcel] = deque()
+        self._size = 0
+        self._closed: Refused | None = None
+        self._lock = threading.Lock()
+
+    def offer(self, items: Sequence[Candidate], *, now_ms: int, together: bool = False) -> list[Ticket]:
+        """Put candidates in; returns the tickets of the parcels they make, in order.  Raises Refused (`pool-full`)."""
+        cut = max(1, len(items)) if together else PARCEL
+        parcels = [Parcel(items[at : at + cut], together, received_ms=now_ms) for at in range(0, len(items), cut)]
+        with self._lock:
+            if self._closed is not None:
+                raise self._closed
+            if self._size >= self._limit:
+                raise full(self._size)
+            self._held.extend(parcels)
+            self._count(parcels, 1)
+        self.wake.set()
+        return [parcel.ticket for parcel in parcels]
+
+    def take(self, limit: int) -> list[Parcel]:
+        """The oldest parcels, of about `limit` statements, at least one where there is any."""
+        taken: list[Parcel] = []
+        with self._lock:
+            while self._held and limit > 0:
+                taken.append(self._held.popleft())
+                limit -= len(taken[-1].items)
+            self._count(taken, -1)
+            if not self._held:
+                self.wake.clear()
+        return taken
+
+    def put_back(self, parcels: Sequence[Parcel]) -> None:
+        """Return what could not be sequenced, in front."""
+        with self._lock:
+            self._held.extendleft(reversed(parcels))
+            self._count(parcels, 1)
+        self.wake.set()
+
+    def shut(self, why: Refused) -> None:
+        """Send away whoever comes; who waits is still sequenced."""
+        with self._lock:
+            self._closed = why
+
+    def close(self, why: Refused | None) -> None:
+        """Send away everybody who waits and whoever comes; None opens it again."""
+        with self._lock:
+            self._closed = why
+            waiting = [] if why is None else [*self._held]
+            if why is not None:
+                self._held.clear()
+                self._count(waiting, -1)
+        for parcel in waiting:
+            answer(parcel, [Outcome("refused", one.digest, refused=why) for one in parcel.items])
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process sequences; otherwise parcels go through the database."""
+        return self._closed is None
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the oldest that waits came in, ms since 1970."""
+        with self._lock:
+            return self._held[0].received_ms if self._held else None
+
+    def __len__(self) -> int:
+        """Statements that wait."""
+        return self._size
+
+    def __contains__(self, digest: bytes) -> bool:
+        """Whether this statement waits here; looks at each, since hardly anybody asks."""
+        with self._lock:
+            return any(one.digest == digest for parcel in self._held for one in parcel.items)
+
+    def _count(self, parcels: Sequence[Parcel], sign: int) -> None:
+        self._size += sign * sum(len(parcel.items) for parcel in parcels)
+
+
+def answer(parcel: Parcel, outcomes: Sequence[Outcome]) -> None:
+    """Tell whoever waits for a parcel, unless they have gone."""
+    if parcel.ticket.set_running_or_notify_cancel():
+        parcel.ticket.set_result(outcomes)
+
+
+def full(waiting: int) -> Refused:
+    """The refusal of whoever comes when the pool is full."""
+    seconds = random.randint(*RETRY_S)  # noqa: S311 - spreads load, protects nothing
+    return Refused("pool-full", f"{waiting} statements wait to be sequenced", retry_after_s=seconds)
 
 
 def published_size(session: Session) -> int:

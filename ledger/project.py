@@ -1,8 +1,9 @@
 """
 Derived rows: what a sequenced statement means for the tables that trace, report and judge by.
 
-`derive` is a pure function of the record, so that the audit can call it again and compare; `store` writes inside the ordering
-transaction, `drop` takes back what an erased statement told.  A row never says more than its statement.
+`told_rows` is a pure function of the record, made at admission, long before there is an index; `derive` is the same with one,
+so that the audit can compare; `store` writes, `drop` takes back what an erased statement told.  A row never says more than
+its statement.
 
 Links run from upstream to downstream.  A transformation of many inputs into many outputs, or one told in several events,
 goes through a hub (HUB): n + m links instead of n * m.
@@ -10,13 +11,14 @@ goes through a hub (HUB): n + m links instead of n * m.
 Source: protocol.md section 1; EPCIS 2.0 section 7.4.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from ledger.models import (
@@ -34,53 +36,71 @@ from ledger.models import (
     SubjectKey,
     WithdrawalRow,
 )
+from ledger.writing import write_rows
 from producers.sign import public_disclosures
 from verify import gs1
 from verify.authority import grant_of
-from verify.epcis import Event
+from verify.epcis import Event, Object
 from verify.history import Record
 from verify.statement import Statement
 from verify.strict import b64u_decode
 
 Rows = Mapping[type[Base], Sequence[dict[str, Any]]]
+Told = Mapping[str, Sequence[tuple[Any, ...]]]
+"""Rows by the name of their table, each without its index: what a statement tells before it has a place."""
 HUB = "urn:originmark:transformation:"
 MAX_DIRECT = 64  # links of one transformation before a hub is cheaper to walk
 NUL = "\x00"
 MAX_TEXT = 1_024  # characters; PostgreSQL's index takes no row of more than 2,704 bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 # In the order in which they are written.  Subject keys survive an erasure: the entry names them for ever.
 CONTENT: tuple[type[Base], ...] = (
     EventRow, EventObject, EventParty, Link, MasterRow, CommitmentRow, RecallRow, RecallScope, GrantRow, RevocationRow,
     WithdrawalRow,
 )  # fmt: skip
 DERIVED: tuple[type[Base], ...] = (SubjectKey, *CONTENT)
+TABLES: Mapping[str, type[Base]] = {table.__tablename__: table for table in DERIVED}
+# Columns of each table in the order of its rows, without its index and what a database counts up itself.
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    name: tuple(one.name for one in table.__table__.c if one.name not in ("id", "index")) for name, table in TABLES.items()
+}
+SIDES = ("source", "destination")
+
+
+def told_rows(record: Record) -> Told:
+    """
+    Every derived row of one record, whose statement has every disclosure that the log keeps, without its index.
+
+    Pure.  Values stand in the order of COLUMNS.  A withdrawal's target is not told: only the log knows its index.
+    """
+    rows: dict[str, list[tuple[Any, ...]]] = {"subject_keys": [(key,) for key in record.keys]}
+    statement = record.statement
+    if record.event is not None:
+        adopts = statement.subject.get("adopts") if statement.kind == "Adoption" else None
+        public = {*statement.subject, *(shown.name for shown in public_disclosures(statement))}
+        shown = [side for side in SIDES if statement.kind != "TraceabilityEvent" or f"{side}List" in public]
+        rows |= event_rows(record.event, statement.issuer, _digest(adopts), shown)
+    elif make := _MAKERS.get(statement.kind):
+        rows |= make(statement)
+    return rows
 
 
 def derive(record: Record, index_of: Callable[[bytes], int | None]) -> Rows:
-    """
-    Every derived row of one record, whose statement has every disclosure that the log keeps.
-
-    Pure but for `index_of`, which finds the statement that a withdrawal names.
-    """
-    rows: dict[type[Base], list[dict[str, Any]]] = {
-        SubjectKey: [{"key": key, "index": record.index} for key in record.keys]
-    }
-    if record.event is not None:
-        rows |= _event_rows(record, record.event)
-    elif record.statement.kind == "Withdrawal":
-        target = bytes.fromhex(record.statement.subject["digest"])
-        rows[WithdrawalRow] = [{"index": record.index, "digest": target, "target": index_of(target)}]
-    elif make := _MAKERS.get(record.statement.kind):
-        rows |= make(record.index, record.statement)
+    """The rows of `told_rows` as the tables hold them; `index_of` finds the statement that a withdrawal names."""
+    rows: dict[type[Base], list[dict[str, Any]]] = {}
+    for name, told in told_rows(record).items():
+        columns = COLUMNS[name]
+        rows[TABLES[name]] = [{"index": record.index, **dict(zip(columns, row, strict=True))} for row in told]
+    for row in rows.get(WithdrawalRow, ()):
+        row["target"] = index_of(row["digest"])
     return rows
 
 
 def store(session: Session, rows: Rows) -> None:
     """Write rows of any tables; closes the recalls that a notice closes."""
     for table in (*(t for t in rows if t not in DERIVED), *(t for t in DERIVED if t in rows)):
-        if rows[table]:
-            # Core and not ORM: the columns by their own names, a third of the time.
-            session.execute(insert(Base.metadata.tables[table.__tablename__]), list(rows[table]))
+        write_rows(session, Base.metadata.tables[table.__tablename__], rows[table])
     for notice in rows.get(RecallRow, ()):
         if notice["closes"] is not None:
             closed = update(RecallRow).where(RecallRow.digest == notice["closes"], RecallRow.closed_by.is_(None))
@@ -104,40 +124,34 @@ def told_event(statement: Statement) -> Mapping[str, Any] | None:
     return body if isinstance(body, Mapping) else None
 
 
-def _event_rows(record: Record, event: Event) -> dict[type[Base], list[dict[str, Any]]]:
-    index, adopts = record.index, record.statement.subject.get("adopts") if record.statement.kind == "Adoption" else None
-    row = {
-        "index": index, "type": event.type, "action": event.action, "biz_step": _short(event.biz_step),
-        "disposition": _short(event.disposition), "event_id": _short(event.event_id),
-        "event_time": (event.time - _EPOCH) // timedelta(milliseconds=1), "offset": event.offset,
-        "issuer": record.statement.issuer, "read_point": event.read_point, "biz_location": event.biz_location,
-        "error_declaration": event.error_declaration, "transformation_id": _short(event.transformation_id),
-        "adopts": _digest(adopts),
-    }  # fmt: skip
-    links = [] if event.error_declaration else list(_links(index, record.statement.issuer, event))
-    return {EventRow: [row], EventObject: _objects(index, event), EventParty: list(_parties(record, event)), Link: links}
+def event_rows(event: Event, issuer: str, adopts: bytes | None, shown: Sequence[str]) -> dict[str, list[tuple[Any, ...]]]:
+    """What one event tells; `shown` are the SIDES whose list everybody may read."""
+    time_ms = (event.time - _EPOCH) // _MS
+    row = (
+        event.type, event.action, _short(event.biz_step), _short(event.disposition), _short(event.event_id), time_ms,
+        event.offset, issuer, event.read_point, event.biz_location, event.error_declaration,
+        _short(event.transformation_id), adopts,
+    )  # fmt: skip
+    rows = {"events": [row], "event_objects": [_object_row(one) for one in event.objects]}
+    if parties := list(_parties(event, shown)):
+        rows["event_parties"] = parties
+    if not event.error_declaration and event.type not in ("ObjectEvent", "TransactionEvent"):
+        rows["links"] = list(_links(issuer, event))
+    return rows
 
 
-def _objects(index: int, event: Event) -> list[dict[str, Any]]:
-    return [
-        {
-            "index": index, "role": one.role, "uri": one.uri, "lot": one.lot, "product": gs1.product_of(one.uri),
-            "quantity": _amount(one.quantity), "uom": None if one.uom is None else plain(one.uom),
-        }
-        for one in event.objects
-    ]  # fmt: skip
+def _object_row(one: Object) -> tuple[Any, ...]:
+    uom = None if one.uom is None else plain(one.uom)
+    return one.role, one.uri, one.lot, gs1.product_of(one.uri), _amount(one.quantity), uom
 
 
-def _parties(record: Record, event: Event) -> Iterator[dict[str, Any]]:
-    statement = record.statement
-    public = {*statement.subject, *(shown.name for shown in public_disclosures(statement))}
-    for direction, pairs in (("source", event.sources), ("destination", event.destinations)):
-        withheld = statement.kind == "TraceabilityEvent" and f"{direction}List" not in public
+def _parties(event: Event, shown: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    for direction, pairs in zip(SIDES, (event.sources, event.destinations), strict=True):
         for kind, uri in pairs:
-            yield {"index": record.index, "direction": direction, "type": plain(kind), "uri": uri, "withheld": withheld}
+            yield direction, plain(kind), uri, direction not in shown
 
 
-def _links(index: int, issuer: str, event: Event) -> Iterator[dict[str, Any]]:
+def _links(issuer: str, event: Event) -> Iterator[tuple[Any, ...]]:
     pairs: set[tuple[str, str, str]] = set()
     named = {role: [one.uri for one in event.objects if one.role == role] for role in ("parent", "child", "input", "output")}
     if event.type == "TransformationEvent":
@@ -146,8 +160,7 @@ def _links(index: int, issuer: str, event: Event) -> Iterator[dict[str, Any]]:
         pairs = {(child, parent, "contain") for parent in named["parent"] for child in named["child"]}
     elif event.type in ("AggregationEvent", "AssociationEvent") and event.action == "DELETE":
         pairs = {(parent, child, "uncontain") for parent in named["parent"] for child in named["child"]}
-    for from_uri, to_uri, kind in sorted(pairs):
-        yield {"from_uri": from_uri, "to_uri": to_uri, "index": index, "kind": kind}
+    yield from sorted(pairs)
 
 
 def _transforms(issuer: str, shared: str | None, inputs: list[str], outputs: list[str]) -> Iterator[tuple[str, str, str]]:
@@ -161,56 +174,48 @@ def _transforms(issuer: str, shared: str | None, inputs: list[str], outputs: lis
     yield from ((hub, made, "transform") for made in outputs)
 
 
-def _grant(index: int, statement: Statement) -> dict[type[Base], list[dict[str, Any]]]:
-    grant = grant_of(statement, index)
-    row = {
-        "index": index, "party": grant.party, "thumbprint": grant.thumbprint, "jwk": dict(grant.jwk),
-        "roles": sorted(grant.roles), "mint": list(grant.mint), "name": dict(grant.name), "registrar": grant.registrar,
-    }  # fmt: skip
-    return {GrantRow: [row]}
+def _grant(statement: Statement) -> dict[str, list[tuple[Any, ...]]]:
+    grant = grant_of(statement, 0)
+    roles, mint = sorted(grant.roles), list(grant.mint)
+    return {"grants": [(grant.party, grant.thumbprint, _copy(grant.jwk), roles, mint, _copy(grant.name), grant.registrar)]}
 
 
-def _revocation(index: int, statement: Statement) -> dict[type[Base], list[dict[str, Any]]]:
+def _revocation(statement: Statement) -> dict[str, list[tuple[Any, ...]]]:
     body = statement.subject
-    row = {
-        "index": index, "party": body["id"], "thumbprint": body["kid"], "compromised_from": body.get("compromisedFrom"),
-        "reason": plain(body["reason"]),
-    }  # fmt: skip
-    return {RevocationRow: [row]}
+    return {"revocations": [(body["id"], body["kid"], body.get("compromisedFrom"), plain(body["reason"]))]}
 
 
-def _recall(index: int, statement: Statement) -> dict[type[Base], list[dict[str, Any]]]:
+def _recall(statement: Statement) -> dict[str, list[tuple[Any, ...]]]:
     body = statement.subject
-    row = {
-        "index": index, "digest": statement.digest, "issuer": statement.issuer, "class": plain(body["class"]),
-        "closes": _digest(body.get("closes")), "closed_by": None, "body": body,
-    }  # fmt: skip
+    row = (statement.digest, statement.issuer, plain(body["class"]), _digest(body.get("closes")), None, _copy(body))
     named = {(kind, gs1.canonical_uri(uri)) for kind in ("lot", "product", "place") for uri in body["scope"].get(kind + "s", ())}
-    return {RecallRow: [row], RecallScope: [{"index": index, "kind": kind, "uri": uri} for kind, uri in sorted(named)]}
+    return {"recalls": [row], "recall_scope": sorted(named)}
 
 
-def _commitment(index: int, statement: Statement) -> dict[type[Base], list[dict[str, Any]]]:
+def _commitment(statement: Statement) -> dict[str, list[tuple[Any, ...]]]:
     body = statement.subject
-    row = {
-        "index": index, "lot": gs1.canonical_uri(body["id"]), "root": b64u_decode(body["root"]), "count": body["count"],
-        "previous": _digest(body.get("previous")), "issuer": statement.issuer,
-    }  # fmt: skip
-    return {CommitmentRow: [row]}
+    lot, root = gs1.canonical_uri(body["id"]), b64u_decode(body["root"])
+    return {"commitments": [(lot, root, body["count"], _digest(body.get("previous")), statement.issuer)]}
 
 
-def _master(index: int, statement: Statement) -> dict[type[Base], list[dict[str, Any]]]:
+def _master(statement: Statement) -> dict[str, list[tuple[Any, ...]]]:
     body = statement.disclosed
-    row = {
-        "index": index, "uri": gs1.canonical_uri(body["id"]), "type": plain(str(body.get("type", ""))),
-        "issuer": statement.issuer, "body": body,
-    }  # fmt: skip
-    return {MasterRow: [row]}
+    return {"master_data": [(gs1.canonical_uri(body["id"]), plain(str(body.get("type", ""))), statement.issuer, _copy(body))]}
+
+
+def _withdrawal(statement: Statement) -> dict[str, list[tuple[Any, ...]]]:
+    return {"withdrawals": [(bytes.fromhex(statement.subject["digest"]), None)]}
 
 
 _MAKERS = {
     "Genesis": _grant, "PartyRegistration": _grant, "KeyRevocation": _revocation, "RecallNotice": _recall,
-    "LabelCommitment": _commitment, "MasterData": _master,
+    "LabelCommitment": _commitment, "MasterData": _master, "Withdrawal": _withdrawal,
 }  # fmt: skip
+
+
+def _copy(value: object) -> Any:
+    """Plain objects and lists of what the strict parser gave; our own kinds have no number that JSON would change."""
+    return json.loads(json.dumps(value))
 
 
 def _short(text: str | None) -> str | None:

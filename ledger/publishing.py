@@ -7,16 +7,17 @@ tiles.  Nothing here gives an index or signs a tree.
 Source: Sunlight (internal/ctlog, sequencePool steps 6 to 8); c2sp.org/tlog-tiles.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from ledger import parcels
 from ledger.db import Database
 from ledger.models import CosignatureRow, EntryRow, Published
-from ledger.pooling import publish_rows
+from ledger.pooling import Outcome, Parcel, answer
 from ledger.problems import Fatal
 from ledger.signing import Signed, open_signed, with_lines
 from ledger.tiles import RightEdge, Tiles, TileStore
@@ -40,6 +41,8 @@ class Unpublished:
 
     size: int
     tiles: Tiles
+    entries: Sequence[bytes] = ()
+    """From `size` on, as read back from the database; none where they are to be read."""
 
 
 @dataclass(slots=True)
@@ -55,6 +58,8 @@ class Publisher:
     _waiting: Unpublished | None = field(default=None, init=False)
     _served: str = field(default="", init=False)
     """The log's own note of the checkpoint that is served."""
+    _owed: list[tuple[Parcel, Sequence[Outcome]]] = field(default_factory=list, init=False)
+    """Answers to this process's submitters, held back until everybody can see their entries."""
 
     def take(self, fresh: Unpublished) -> None:
         """Remember what the sequencer added; nothing may be waiting."""
@@ -62,22 +67,35 @@ class Publisher:
             raise Fatal("the batch before is not published yet")
         self._waiting = fresh
 
+    def owe(self, answers: Iterable[tuple[Parcel, Sequence[Outcome]]]) -> None:
+        """Answer these once what is committed now is published."""
+        self._owed += answers
+
     def publish(self, signed: Signed) -> None:
-        """Publish the tree of `signed`; does nothing where it is served already.  Raises NotPublished, Fatal, OSError."""
-        if self._waiting is None and self._served == signed.body:
-            return
+        """
+        Publish the tree of `signed`, and answer who waits for it; publishes nothing where it is served already.
+
+        Raises NotPublished, Fatal, OSError.
+        """
+        if self._waiting is not None or self._served != signed.body:
+            self._publish(signed)
+        owed, self._owed = self._owed, []
+        for parcel, outcomes in owed:
+            answer(parcel, outcomes)
+
+    def _publish(self, signed: Signed) -> None:
         waiting = self._waiting or Unpublished(signed.checkpoint.size, {})
         size = signed.checkpoint.size
         lines = self._cosign(signed, waiting.tiles)
         body = with_lines(signed.body, list(lines.values()))
         with self.database.reading() as session:
-            bundles = self._bundles(session, waiting.size, size)
+            bundles = self._bundles(session, waiting.size, size, waiting.entries)
         self.store.write(waiting.tiles, bundles)
         # The checkpoint comes last, so that whatever it commits to can be read.
         self.store.write_checkpoint(body)
         with self.database.writing() as session:
             _serve(session, signed, body, lines)
-            publish_rows(session, size)
+            parcels.publish(session, size)
             # Before this commit submitters wait, though everybody can see their entries; after it they are answered.
             session.commit()
         self._waiting, self._served = None, signed.body
@@ -147,13 +165,13 @@ class Publisher:
             raise NotPublished(f"{len(lines)} of {self.quorum} witnesses signed the tree of {size}")
         return lines
 
-    def _bundles(self, session: Session, start: int, end: int) -> dict[int, list[bytes]]:
-        """Every bundle that has an entry of [start, end), from its first entry on."""
+    def _bundles(self, session: Session, start: int, end: int, known: Sequence[bytes] = ()) -> dict[int, list[bytes]]:
+        """Every bundle that has an entry of [start, end), from its first entry on; `known` are those from `start` on."""
         if start >= end:
             return {}
-        first = start // WIDTH * WIDTH
-        wanted = select(EntryRow.entry).where(EntryRow.index >= first, EntryRow.index < end).order_by(EntryRow.index)
-        entries = list(session.scalars(wanted))
+        first, read = start // WIDTH * WIDTH, start if known else end
+        wanted = select(EntryRow.entry).where(EntryRow.index >= first, EntryRow.index < read).order_by(EntryRow.index)
+        entries = [*(session.scalars(wanted) if first < read else ()), *known]
         if len(entries) != end - first:
             raise Fatal(f"entries are missing between {first} and {end}")
         return {first // WIDTH + at // WIDTH: entries[at : at + WIDTH] for at in range(0, len(entries), WIDTH)}

@@ -19,9 +19,9 @@ from ledger.objects import read_all, write_all
 from ledger.problems import Fatal
 from ledger.signing import Signed, open_signed
 from ledger.tiles import CHECKPOINT, RightEdge, TileStore
+from producers.tiles import format_entries
 from verify.merkle import leaf_hash
 from verify.note import VerifierKey
-from producers.tiles import format_entries
 from verify.tiles import WIDTH, tile_path
 
 SPAN = 64 * WIDTH  # entries looked at together

@@ -14,13 +14,14 @@ Source: protocol.md sections 2 and 3; RFC 3339 for the times of a scope.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from ledger.lineage import lineage
-from ledger.models import EventObject, EventRow, RecallRow, RecallScope
+from ledger.models import EventObject, EventRow, RecallRow, RecallScope, SubjectKey
 from ledger.project import HUB
 from ledger.shown import Audience
 from ledger.trace import Reach, Told, event_indexes, read_events
@@ -173,7 +174,9 @@ def _at_places(session: Session, recall: Recall, before: int) -> list[str]:
         return []
     here = or_(EventRow.read_point.in_(recall.places), EventRow.biz_location.in_(recall.places))
     wanted = select(EventObject.uri, EventObject.lot, EventRow.event_time).join(EventRow, EventRow.index == EventObject.index)
-    rows = session.execute(wanted.where(here, EventRow.index < before).distinct().limit(MAX_STARTS + 1)).all()
+    named = select(SubjectKey.index).where(SubjectKey.key.in_([sha256(uri.encode()).digest() for uri in recall.places]))
+    told = EventRow.index.in_(named) & here & (EventRow.index < before)
+    rows = session.execute(wanted.where(told).distinct().limit(MAX_STARTS + 1)).all()
     seen: dict[str, set[int]] = {}
     for uri, lot, at in rows:
         for one in filter(None, (uri, lot)):

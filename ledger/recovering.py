@@ -16,7 +16,7 @@ import httpx2
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from ledger.admission import read_candidate
+from ledger.candidates import candidate_of
 from ledger.judging import Judge
 from ledger.keys import Keys
 from ledger.models import CheckpointRow
@@ -26,6 +26,7 @@ from ledger.tiles import RightEdge, TileStore
 from producers.sign import format_note
 from verify.entry import Entry
 from verify.errors import VerificationError
+from verify.history import Record
 from verify.merkle import leaf_hash
 from verify.note import Note, lines_of, parse_note
 from verify.statement import parse_statement
@@ -107,7 +108,7 @@ def recover_entries(session: Session, origin: str, missing: Missing, find: Find)
 def _write(session: Session, origin: str, index: int, entry: bytes, raw: bytes) -> None:
     judge = Judge(session, origin, index=index, time_ms=Entry.decode(entry).time_ms)
     try:
-        candidate = read_candidate(parse_statement(raw))
+        candidate = candidate_of(Record.of(0, 0, parse_statement(raw)))
         judge.look_up([candidate])
         judge.judge(candidate)
         judge.flush()

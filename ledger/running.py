@@ -13,6 +13,8 @@ from ledger.db import Database, open_database
 from ledger.keys import Keys, note_signer
 from ledger.models import WitnessRow
 from ledger.objects import ObstoreObjects
+from ledger.observing import Observer, Silent
+from ledger.pooling import Pool
 from ledger.publishing import Publisher
 from ledger.sequencer import Sequencer, system_clock
 from ledger.settings import Settings
@@ -35,14 +37,16 @@ def store_of(settings: Settings) -> TileStore:
     return TileStore(ObstoreObjects(settings.tiles))
 
 
-def sequencer_of(settings: Settings, database: Database, keys: Keys) -> Sequencer:
+def sequencer_of(settings: Settings, database: Database, keys: Keys, observer: Observer | None = None) -> Sequencer:
     """The sequencer with its publisher and the witnesses of the database.  Run it under db.sequencer_lock."""
     store = store_of(settings)
     with database.reading() as session:
         witnesses = witnesses_of(session, settings, keys.log.vkey)
     quorum = 0 if settings.witness_fail_open else settings.witness_quorum
     publisher = Publisher(database, store, keys.log.vkey, keys.clock.vkey, witnesses, quorum)
-    return Sequencer(database, store, keys, publisher, batch_limit=settings.batch_limit)
+    pool = Pool(settings.pool_limit)
+    watching = observer or Silent()
+    return Sequencer(database, store, keys, publisher, batch_limit=settings.batch_limit, pool=pool, observer=watching)
 
 
 def witnesses_of(session: Session, settings: Settings, log: VerifierKey) -> Sequence[Witness]:

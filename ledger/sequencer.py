@@ -1,7 +1,7 @@
 """
 The sequencer: one writer that gives statements their order, commits, publishes, and only then lets submitters be answered.
 
-    step       judge a batch in index order, commit entries and checkpoint together, publish
+    step       judge a batch in index order, commit entries and checkpoint together, publish, answer
     recover    what a start does, and what follows every error: reload, re-verify, publish what was committed
 
 The database is the truth.  Tiles are derived from committed entries, so that a crash at any point is repaired by doing it
@@ -22,22 +22,25 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from ledger.admission import Recent
-from ledger.db import Database
+from ledger import parcels
+from ledger.db import Database, LeaseLost
+from ledger.freezing import freeze_of
 from ledger.judging import Judge
 from ledger.keys import Keys
 from ledger.models import CheckpointRow, EntryRow, Log
-from ledger.pooling import Unit, finish, judge_units, pending_units, purge
+from ledger.observing import Observer, Silent
+from ledger.pooling import Parcel, Pool
 from ledger.problems import Fatal
 from ledger.publishing import NotPublished, Publisher, Unpublished
 from ledger.signing import Signed, open_signed, sign_checkpoint
 from ledger.tiles import RightEdge, TileStore, reader_of
+from ledger.verdicts import judge_parcels, refuse_parcels
 from verify.checkpoint import Checkpoint
 from verify.merkle import Hash, leaf_hash, prove_consistency
 
 log = structlog.get_logger()
 
-BATCH_LIMIT = 1_024  # statements per checkpoint
+BATCH_LIMIT = 4_096  # statements per checkpoint, about
 REFRESH = 600  # s; a quiet log signs its tree anew, or readers could not tell quiet from dead
 SLEW = 5_000  # ms that a clock may be set back: then time stands still.  More, and somebody plays with it
 BACKOFF = 1.0  # s before the first reload after an error, doubled up to 30
@@ -76,22 +79,35 @@ class Sequencer:
     publisher: Publisher
     now_ms: Callable[[], int] = system_clock
     batch_limit: int = BATCH_LIMIT
-    recent: Recent = field(default_factory=Recent)
-    """Hand it to admission where that runs in the same process."""
+    pool: Pool = field(default_factory=Pool)
+    """What this process admitted; other processes' parcels come through the database."""
+    observer: Observer = field(default_factory=Silent)
     _head: Head | None = field(default=None, init=False)
+    _seal: bytes = field(default=b"", init=False)
 
-    def run(self, stop: threading.Event, interval_s: float) -> None:
-        """Step until `stop` is set.  Errors are logged and followed by a reload; a full batch is followed at once."""
+    def run(self, stop: threading.Event, interval_s: float, check_lease: Callable[[], None] = lambda: None) -> None:
+        """
+        Step every `interval_s`, at once where more is waiting, until `stop` is set.  Errors are logged and followed by a reload.
+
+        `check_lease` raises LeaseLost where another process may sequence now; that ends the run.
+        """
         wait = BACKOFF
         while not stop.is_set():
+            began = time.monotonic()
             try:
+                check_lease()
                 step = self.step()
                 wait = BACKOFF
-                stop.wait(0 if step.judged >= self.batch_limit else interval_s)
+                pause = 0 if step.judged >= self.batch_limit else interval_s - (time.monotonic() - began)
+                stop.wait(max(0, pause))
             except NotPublished as error:
                 log.warning("sequencer.not_published", reason=str(error))
                 stop.wait(wait)
+            except LeaseLost:
+                self._head = None
+                raise
             except (Fatal, SQLAlchemyError, OSError, BaseError) as error:
+                self.observer.stopped(error)
                 log.error("sequencer.stopped", error=str(error), retry_s=wait)
                 stop.wait(wait)
                 wait = min(wait * 2, 30.0)
@@ -106,16 +122,26 @@ class Sequencer:
         try:
             head = self._head or self.recover()
             self.publisher.publish(head.signed)  # what a missing quorum held back
-            with self.database.reading() as session:
-                units = pending_units(session, self.batch_limit, self.recent)
-            if not units:
+            batch = self._waiting()
+            if not batch:
                 return self._refresh(head)
-            return self._sequence(head, units)
+            return self._sequence(head, batch)
         except NotPublished:
             raise
         except BaseException:
             self._head = None
             raise
+
+    def _waiting(self) -> list[Parcel]:
+        self._seal = self._seal or parcels.seal_key(self.keys.log)
+        with self.database.reading() as session:
+            frozen = freeze_of(session)
+            # Other processes' first: whoever submits here must not keep them out.
+            found = parcels.waiting(session, self.batch_limit, self._seal)
+        if frozen is not None:
+            # What came in before is still taken, until the last checkpoint is signed.
+            self.pool.shut(frozen.refusal())
+        return [*found, *self.pool.take(self.batch_limit - sum(len(one.items) for one in found))]
 
     def recover(self) -> Head:
         """Load what was committed, verify it, and publish what a crash left unpublished.  Raises Fatal."""
@@ -141,41 +167,61 @@ class Sequencer:
             raise Fatal("the checkpoint row is missing")
         return row
 
-    def _sequence(self, head: Head, units: Sequence[Unit]) -> Step:
-        now = self._tick(head)
-        with self.database.writing() as session:
-            judge = Judge(session, self.keys.log.name, index=head.edge.size, time_ms=now)
-            verdicts = judge_units(session, judge, units)
-            finish(session, verdicts, published=head.edge.size, now_ms=now)
-            grown, fresh = self._grow(session, head, judge.leaves, now)
-            # A crash before this commit loses nothing: nobody was told an index, and the pool still holds the batch.
-            session.commit()
+    def _sequence(self, head: Head, batch: Sequence[Parcel]) -> Step:
+        began = time.monotonic()
+        ours = [parcel for parcel in batch if parcel.row is None]
+        try:
+            now = self._tick(head)
+            with self.database.writing() as session:
+                judge = Judge(session, self.keys.log.name, index=head.edge.size, time_ms=now)
+                ended = freeze_of(session)
+                if ended is not None and ended.size is not None:
+                    # Admitted while the log was being frozen: too late.  Whoever waits is told where to go.
+                    told = refuse_parcels(batch, ended.refusal())
+                else:
+                    told = judge_parcels(session, judge, batch)
+                for parcel, outcomes in zip(batch, told, strict=True):
+                    parcels.finish(session, parcel, outcomes, published=head.edge.size, now_ms=now)
+                    parcels.remember(session, outcomes, now)
+                grown, fresh = self._grow(session, head, judge.leaves, now)
+                # A crash before this commit loses nothing: nobody was told an index.
+                session.commit()
+        except BaseException:
+            # Not known to be stored, and not known to be lost: judged again, an earlier copy gives the same place.
+            self.pool.put_back(ours)
+            raise
         # From here the entries are the log.  A crash repeats what follows, with the same bytes; an error of the commit
         # itself leaves open whether they are, and recover asks the database.
         self._head = grown
+        self.publisher.owe(zip(ours, [one for one, parcel in zip(told, batch, strict=True) if parcel.row is None], strict=True))
         if fresh is not None:
             self.publisher.take(fresh)
-            self.publisher.publish(grown.signed)
-        return Step(len(verdicts), len(judge.leaves), grown.edge.size)
+        self.publisher.publish(grown.signed)
+        step = Step(sum(map(len, told)), len(judge.leaves), grown.edge.size)
+        waited_s = (self.now_ms() - min(parcel.received_ms for parcel in batch)) / 1000
+        seconds = time.monotonic() - began
+        self.observer.batch(judged=step.judged, added=step.added, size=step.size, seconds=seconds, waited_s=waited_s)
+        return step
 
     def _grow(self, session: Session, head: Head, leaves: Sequence[Hash], now: int) -> tuple[Head, Unpublished | None]:
         """Extend the tree by what was just written, sign it, and swap the checkpoint."""
         if not leaves:
             return head, None
-        self._read_back(session, head.edge.size, leaves)
+        entries = self._read_back(session, head.edge.size, leaves)
         edge, touched = head.edge.extend(leaves)
         reader = reader_of({**head.edge.tiles, **touched})
         new = Checkpoint(self.keys.log.name, edge.size, edge.root())
         signed = sign_checkpoint(self.keys, head.signed, new, prove_consistency(reader, head.edge.size, edge.size), now // 1000)
         self._swap(session, head.signed, signed, now)
-        return Head(signed, edge, now), Unpublished(head.edge.size, touched)
+        return Head(signed, edge, now), Unpublished(head.edge.size, touched, entries)
 
-    def _read_back(self, session: Session, start: int, leaves: Sequence[Hash]) -> None:
+    def _read_back(self, session: Session, start: int, leaves: Sequence[Hash]) -> list[bytes]:
         """Hash the entries once more as stored: one flipped bit under a signature could never be repaired."""
         stored = select(EntryRow.entry, EntryRow.leaf).where(EntryRow.index >= start).order_by(EntryRow.index)
         rows = session.execute(stored).all()
         if [leaf_hash(entry) for entry, _ in rows] != list(leaves) or [leaf for _, leaf in rows] != list(leaves):
             raise Fatal("the stored entries are not those that were judged")
+        return [entry for entry, _ in rows]
 
     def _swap(self, session: Session, old: Signed, new: Signed, now: int) -> None:
         swap = update(CheckpointRow).where(CheckpointRow.origin == old.checkpoint.origin, CheckpointRow.body == old.body)
@@ -190,7 +236,7 @@ class Sequencer:
             signed = sign_checkpoint(self.keys, head.signed, head.signed.checkpoint, [], now // 1000)
             with self.database.writing() as session:
                 self._swap(session, head.signed, signed, now)
-                purge(session, now)
+                parcels.purge(session, now)
                 session.commit()
             self._head = Head(signed, head.edge, now)
             self.publisher.publish(signed)

@@ -27,11 +27,13 @@ class Settings(BaseSettings):
     base_url: str = "http://localhost:8000"
     """Where the public finds this service; printed on labels, proves nothing."""
     sequence_interval_ms: int = Field(default=200, ge=0, le=60_000)
-    """How long the sequencer gathers before it judges a batch."""
-    pool_limit: int = Field(default=4_096, ge=1)
+    """From one batch to the next; what comes in between is gathered."""
+    pool_limit: int = Field(default=16_384, ge=1)
     """Pending statements before submitters are asked to come back (503)."""
-    batch_limit: int = Field(default=1_024, ge=1, le=65_536)
-    """Statements per checkpoint."""
+    batch_limit: int = Field(default=4_096, ge=1, le=65_536)
+    """Statements per checkpoint, about: a parcel is never cut."""
+    workers: int | None = Field(default=None, ge=0, le=32)
+    """Processes that examine large batches; one a core by default, 0 keeps it all in the service's own."""
     witness_timeout_s: float = Field(default=1.0, gt=0, le=60)
     """A slow witness delays every submitter by this much."""
     witness_fail_open: bool = True

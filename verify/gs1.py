@@ -10,6 +10,7 @@ Source: protocol.md section 1; GS1 Digital Link URI syntax; gs1-syntax-dictionar
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from .errors import Malformed, need
@@ -96,13 +97,18 @@ def check_digit(digits: str) -> str:
 
 def canonical_uri(text: object) -> str:
     """Return the one spelling under which the subject `text` is logged; an item before its lot.  Raises Malformed."""
-    return subjects_of_uri(text)[0]
+    return _subjects(text if isinstance(text, str) else "")[0]
 
 
 def subjects_of_uri(text: object) -> list[str]:
     """Return every canonical URI that `text` names: item and lot where it has both, else one.  Raises Malformed."""
+    return list(_subjects(text if isinstance(text, str) else ""))
+
+
+@lru_cache(maxsize=4_096)
+def _subjects(text: str) -> tuple[str, ...]:
     link = read(text)
-    return link.uris() if link else [str(text)]
+    return tuple(link.uris()) if link else (text,)
 
 
 def read(text: object) -> DigitalLink | None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -200,10 +200,15 @@ def parse_time(text: str, where: str = "") -> datetime:
     """Parse RFC 3339 with an offset, exactly; raises Malformed (`bad-time`)."""
     need(_TIME.fullmatch(text), "not a time with an offset (RFC 3339)", "bad-time", where)
     try:
-        found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-        found.astimezone(UTC)  # the first and the last day there is have no time in UTC
+        return _moment(text)
     except (OverflowError, ValueError):
         raise Malformed("there is no such time", code="bad-time", where=where) from None
+
+
+@lru_cache(maxsize=1_024)
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+    found.astimezone(UTC)  # the first and the last day there is have no time in UTC
     return found
 
 

@@ -10,10 +10,12 @@ from typing import NoReturn
 
 import typer
 
-from ledger.admission import Admitted, Known, admit_many
+from ledger import parcels
+from ledger.candidates import Candidate
 from ledger.db import Busy, Database, sequencer_lock
+from ledger.examiners import examine_here
 from ledger.keys import Keys, load_keys
-from ledger.pooling import Outcome, result_of
+from ledger.pooling import Outcome
 from ledger.problems import Refused
 from ledger.running import database_of, sequencer_of
 from ledger.sequencer import system_clock
@@ -65,38 +67,37 @@ def office() -> Iterator[Office]:
 
 def publish(desk: Office, raws: Sequence[bytes]) -> list[Outcome]:
     """Submit statements and wait until they are published or refused, sequencing here where no service runs."""
+    found = examine_here(raws, system_clock(), EventValidator.build(), {})
+    items = [one for one in found if isinstance(one, Candidate)]
+    key = parcels.seal_key(desk.keys.log)
     with desk.database.writing() as session:
-        admitted = admit_many(session, raws, now_ms=system_clock(), validator=EventValidator.build())
+        limit = desk.settings.pool_limit
+        row = parcels.send(session, items, key, now_ms=system_clock(), limit=limit) if items else None
         session.commit()
-    ids = [one.pool_id for one in admitted if isinstance(one, Admitted)]
+    told = iter(_sequenced(desk, row) if row is not None else ())
+    return [Outcome("refused", b"", refused=one) if isinstance(one, Refused) else next(told) for one in found]
+
+
+def _sequenced(desk: Office, row: int) -> list[Outcome]:
     try:
         with sequencer_lock(desk.database, desk.settings.data):
             sequencer = sequencer_of(desk.settings, desk.database, desk.keys)
-            while _pending(desk.database, ids):
+            while _pending(desk.database, row):
                 sequencer.step()
     except Busy:
-        _wait(desk.database, ids)
+        _wait(desk.database, row)
     with desk.database.reading() as session:
-        found = result_of(session, ids)
-    return [_outcome(one, found) for one in admitted]
+        return parcels.outcomes_of(session, row)
 
 
-def _outcome(one: Admitted | Known | Refused, found: dict[int, Outcome]) -> Outcome:
-    if isinstance(one, Admitted):
-        return found[one.pool_id]
-    if isinstance(one, Known):
-        return Outcome("duplicate", one.digest, one.index, None)
-    return Outcome("refused", b"", None, one)
-
-
-def _pending(database: Database, ids: Sequence[int]) -> bool:
+def _pending(database: Database, row: int) -> bool:
     with database.reading() as session:
-        return any(one.state == "pending" for one in result_of(session, ids).values())
+        return any(one.state == "pending" for one in parcels.outcomes_of(session, row))
 
 
-def _wait(database: Database, ids: Sequence[int]) -> None:
+def _wait(database: Database, row: int) -> None:
     end = time.monotonic() + WAIT
-    while _pending(database, ids):
+    while _pending(database, row):
         if time.monotonic() > end:
             fail("submitted, and not published yet: the service is slow or stopped; it will be sequenced when it goes on")
         time.sleep(POLL)

@@ -30,8 +30,9 @@ from ledger.models.log import (
     CheckpointRow,
     EntryRow,
     Log,
-    Pool,
+    ParcelRow,
     Published,
+    RefusalRow,
     StatementRow,
 )
 from ledger.models.operations import (
@@ -51,7 +52,8 @@ __all__ = [
     "CheckpointRow",
     "Published",
     "FreezeRow",
-    "Pool",
+    "ParcelRow",
+    "RefusalRow",
     "EntryRow",
     "StatementRow",
     "SubjectKey",

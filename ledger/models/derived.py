@@ -2,16 +2,19 @@
 
 from typing import Any
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ledger.models.base import Base
+
+_NAMED = text("lot IS NOT NULL")  # few objects name their lot apart
 
 
 class SubjectKey(Base):
     """Derived: which entries name a subject."""
 
     __tablename__ = "subject_keys"
+    __table_args__ = ({"sqlite_with_rowid": False},)
     key: Mapped[bytes] = mapped_column(primary_key=True)
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
 
@@ -43,26 +46,31 @@ class RevocationRow(Base):
 
 
 class EventRow(Base):
-    """Derived: one EPCIS event, told by a TraceabilityEvent or an Adoption."""
+    """
+    Derived: one EPCIS event, told by a TraceabilityEvent or an Adoption.
+
+    Found through subject_keys, by whatever it names: an index of its own for every column would cost each statement more
+    than its signature does.
+    """
 
     __tablename__ = "events"
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    type: Mapped[str] = mapped_column(index=True)
+    type: Mapped[str]
     action: Mapped[str | None]
-    biz_step: Mapped[str | None] = mapped_column(index=True)
+    biz_step: Mapped[str | None]
     """The bare CBV word (`shipping`), else the URI as given; so also the disposition."""
     disposition: Mapped[str | None]
-    event_id: Mapped[str | None] = mapped_column(index=True)
-    event_time: Mapped[int] = mapped_column(index=True)
+    event_id: Mapped[str | None]
+    event_time: Mapped[int]
     """ms since 1970, UTC: the party's claim."""
     offset: Mapped[str]
     """eventTimeZoneOffset as given."""
-    issuer: Mapped[str] = mapped_column(index=True)
-    read_point: Mapped[str | None] = mapped_column(index=True)
-    biz_location: Mapped[str | None] = mapped_column(index=True)
+    issuer: Mapped[str]
+    read_point: Mapped[str | None]
+    biz_location: Mapped[str | None]
     error_declaration: Mapped[bool]
     """The event takes back an earlier one of the same event ID."""
-    transformation_id: Mapped[str | None] = mapped_column(index=True)
+    transformation_id: Mapped[str | None]
     adopts: Mapped[bytes | None]
     """Digest that an Adoption names; where that is logged too, mass balance counts only this event."""
 
@@ -71,12 +79,13 @@ class EventObject(Base):
     """Derived: one object that an event names."""
 
     __tablename__ = "event_objects"
+    __table_args__ = (Index("ix_event_objects_lot", "lot", sqlite_where=_NAMED, postgresql_where=_NAMED),)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     index: Mapped[int] = mapped_column(index=True)
     role: Mapped[str]
     """epc, parent, child, input or output."""
     uri: Mapped[str] = mapped_column(index=True)
-    lot: Mapped[str | None] = mapped_column(index=True)
+    lot: Mapped[str | None]
     """The lot, where `uri` is an item and the event names its lot."""
     product: Mapped[str | None] = mapped_column(index=True)
     quantity: Mapped[str | None]

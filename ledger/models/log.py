@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Index, text
+from sqlalchemy import JSON, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ledger.models.base import Base
@@ -43,26 +43,36 @@ class Published(Base):
     time_ms: Mapped[int]
 
 
-class Pool(Base):
-    """Admitted, not yet judged in order.  At worst an unacknowledged submission is lost."""
+class ParcelRow(Base):
+    """Candidates from another process on their way to the sequencer.  At worst an unacknowledged submission is lost."""
 
-    __tablename__ = "pool"
-    __table_args__ = (Index("ix_pool_state_id", "state", "id"), {"sqlite_autoincrement": True})
+    __tablename__ = "parcels"
+    __table_args__ = (Index("ix_parcels_state_id", "state", "id"), {"sqlite_autoincrement": True})
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    signing_input_hash: Mapped[bytes]
-    digest: Mapped[bytes] = mapped_column(index=True)
-    jws: Mapped[bytes]
-    disclosures: Mapped[list[Any]]
-    received_ms: Mapped[int]
+    count: Mapped[int]
+    together: Mapped[bool]
+    """Logged all or none."""
+    content: Mapped[bytes]
+    """Sealed candidates (parcels.py); empty once judged: the log keeps what it took."""
+    digests: Mapped[bytes]
+    """Of the statements in order, 32 bytes each."""
     state: Mapped[str]
-    """pending, sequenced (has an index, not yet visible), then published, duplicate or refused."""
-    repeated: Mapped[bool] = mapped_column(default=False)
-    """The index is that of an earlier copy: will be a duplicate, not published."""
-    together: Mapped[str | None]
-    """Rows of one request with the same word are logged all or none."""
-    index: Mapped[int | None] = mapped_column(index=True)
-    problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """waiting, sequenced (judged, not yet visible), done."""
+    verdicts: Mapped[str | None]
+    """JSON, one outcome a statement."""
+    top: Mapped[int | None]
+    """The highest index it got: done once that is published."""
+    received_ms: Mapped[int]
     done_ms: Mapped[int | None]
+
+
+class RefusalRow(Base):
+    """Why the sequencer refused a statement, for a day.  Misleads its submitter at worst."""
+
+    __tablename__ = "refusals"
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    problem: Mapped[dict[str, Any]] = mapped_column(JSON(none_as_null=True))
+    done_ms: Mapped[int] = mapped_column(index=True)
 
 
 class EntryRow(Base):
@@ -71,7 +81,8 @@ class EntryRow(Base):
     __tablename__ = "entries"
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     time_ms: Mapped[int]
-    digest: Mapped[bytes] = mapped_column(unique=True)
+    digest: Mapped[bytes]
+    """Unique, which statements enforce: one random index less for every entry."""
     entry: Mapped[bytes]
     leaf: Mapped[bytes]
 
@@ -81,14 +92,6 @@ class StatementRow(Base):
 
     __tablename__ = "statements"
     __table_args__ = (
-        Index(
-            "uq_statements_issuer_event_id",
-            "issuer",
-            "event_id",
-            unique=True,
-            sqlite_where=text("repeats = 0"),
-            postgresql_where=text("repeats = 0"),
-        ),
         Index("ix_statements_kind_index", "kind", "index"),
     )
     digest: Mapped[bytes] = mapped_column(primary_key=True)
@@ -99,6 +102,8 @@ class StatementRow(Base):
     issuer: Mapped[str]
     kid: Mapped[str]
     event_id: Mapped[str | None]
+    event_key: Mapped[bytes | None] = mapped_column(unique=True)
+    """SHA-256 over issuer and event ID: none is taken twice.  None where it is repeated on purpose."""
     repeats: Mapped[int] = mapped_column(default=0)
     """1 where an event ID is repeated on purpose (error declaration, adoption of a logged statement)."""
     valid_from: Mapped[str]

@@ -19,6 +19,7 @@ from verify.errors import Malformed
 from verify.statement import parse_time
 
 Event = Mapping[str, object]
+Place = tuple[str | int, ...]
 
 MAX_AHEAD = timedelta(hours=24)  # a phone's clock may be wrong by a day; protocol, section 2
 IN_FUTURE = "event-in-future"
@@ -45,18 +46,18 @@ def type_problems(event: Event) -> Iterator[Problem]:
 
 def identifier_problems(event: Event) -> Iterator[Problem]:
     """Every identifier of an object, place or party has its one canonical form; a wrong check digit is never logged."""
-    for pointer, uri in _identifiers(event):
+    for place, uri in _identifiers(event):
         try:
             gs1.canonical_uri(uri)
         except Malformed as error:
-            yield Problem(pointer, f"cannot be used: {error.message}", error.code)
-    for pointer, uri in _references(event):
+            yield Problem(join("", *place), f"cannot be used: {error.message}", error.code)
+    for place, uri in _references(event):
         try:
             gs1.canonical_uri(uri)
         except Malformed as error:
             # A document's number may be any URI; only what claims to be a GS1 key must be one.
             if error.code == "bad-check-digit":
-                yield Problem(pointer, f"cannot be used: {error.message}", error.code)
+                yield Problem(join("", *place), f"cannot be used: {error.message}", error.code)
 
 
 def quantity_problems(event: Event) -> Iterator[Problem]:
@@ -107,24 +108,25 @@ def declaration_problems(event: Event) -> Iterator[Problem]:
             yield Problem(pointer, "is the event that is declared wrong", "bad-declaration")
 
 
-def _identifiers(event: Event) -> Iterator[tuple[str, str]]:
-    found: list[tuple[str, object]] = [("/parentID", event.get("parentID"))]
+def _identifiers(event: Event) -> Iterator[tuple[Place, str]]:
+    found: list[tuple[Place, object]] = [(("parentID",), event.get("parentID"))]
     for name in _LISTS:
-        found += [(join("", name, position), uri) for position, uri in enumerate(_list(event.get(name)))]
+        found += [((name, position), uri) for position, uri in enumerate(_list(event.get(name)))]
     for name in _QUANTITIES:
-        found += [(join("", name, at, "epcClass"), item.get("epcClass")) for at, item in _objects(event.get(name))]
+        found += [((name, at, "epcClass"), item.get("epcClass")) for at, item in _objects(event.get(name))]
     for name in _PLACES:
-        found += [(join("", name, "id"), place.get("id")) for _, place in _objects([event.get(name)])]
+        if isinstance(place := event.get(name), Mapping):
+            found.append(((name, "id"), place.get("id")))
     for name, member in _PAIRS:
-        found += [(join("", name, at, member), item.get(member)) for at, item in _objects(event.get(name))]
-    yield from ((pointer, uri) for pointer, uri in found if isinstance(uri, str))
+        found += [((name, at, member), item.get(member)) for at, item in _objects(event.get(name))]
+    yield from ((place, uri) for place, uri in found if isinstance(uri, str))
 
 
-def _references(event: Event) -> Iterator[tuple[str, str]]:
-    found: list[tuple[str, object]] = [("/transformationID", event.get("transformationID"))]
+def _references(event: Event) -> Iterator[tuple[Place, str]]:
+    found: list[tuple[Place, object]] = [(("transformationID",), event.get("transformationID"))]
     for position, item in _objects(event.get("bizTransactionList")):
-        found.append((join("/bizTransactionList", position, "bizTransaction"), item.get("bizTransaction")))
-    yield from ((pointer, uri) for pointer, uri in found if isinstance(uri, str))
+        found.append((("bizTransactionList", position, "bizTransaction"), item.get("bizTransaction")))
+    yield from ((place, uri) for place, uri in found if isinstance(uri, str))
 
 
 def _list(value: object) -> list[object]:

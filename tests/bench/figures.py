@@ -75,7 +75,7 @@ def table(paths: Sequence[Path]) -> str:
     """The figures that `Report.write` wrote, as Markdown."""
     told = [Figure(**one) for path in paths for one in json.loads(path.read_text("utf-8"))["figures"]]
     rows = [" | ".join(("`" + one.name + "`", *one.line().split("\t")[1:])) for one in told]
-    return "\n".join(["| name | value | unit | ratio | against |", "| --- | --- | --- | --- | --- |", *(f"| {row} |" for row in rows)])
+    return "\n".join(f"| {row} |" for row in ("name | value | unit | ratio | against", " | ".join(["---"] * 5), *rows))
 
 
 if __name__ == "__main__":

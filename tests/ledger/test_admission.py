@@ -6,19 +6,18 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import func, select
 
-from ledger.admission import admit_many
-from ledger.models import EntryRow, Pool
+from ledger.models import EntryRow, ParcelRow
 from ledger.problems import REASONS, Refused
 from producers.control import Withdrawal
 from producers.sign import disclosure, sign
-from tests.support.ledger import FARM, GTIN, HUB, LOT, VALIDATOR, Rig, event_body, p256, payload
+from tests.support.ledger import FARM, GTIN, HUB, LOT, Rig, event_body, p256, payload
 from verify.entry import Entry
 from verify.strict import b64u_encode
 
 
 def refusal(rig: Rig, raw: bytes) -> Refused:
     """The refusal of one statement."""
-    (result,) = rig.submit(raw)
+    (result,) = rig.submit(raw).found
     assert isinstance(result, Refused), result
     return result
 
@@ -37,7 +36,7 @@ def test_what_is_no_statement_is_refused(farm: Rig, name: str) -> None:
     found = refusal(farm, raw)
     assert (found.code, found.where) == (code, where)
     with farm.database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(Pool).where(Pool.state == "pending")) == 0
+        assert session.scalar(select(func.count()).where(ParcelRow.state == "waiting")) == 0
 
 
 def test_the_place_of_a_fault_is_a_pointer_into_the_event(farm: Rig) -> None:
@@ -96,13 +95,10 @@ def test_a_signature_by_another_key_is_refused_before_the_pool(farm: Rig) -> Non
 def test_a_full_pool_asks_to_come_back_and_keeps_nothing(farm: Rig) -> None:
     raws = [farm.event(FARM, p256("farm")) for _ in range(3)]
     farm.submit(raws[0])
-    with farm.database.writing() as session:
-        one, two = admit_many(session, raws[1:], now_ms=farm.now_ms, validator=VALIDATOR, pool_limit=1)
-        session.commit()
-    for busy in (one, two):
-        assert isinstance(busy, Refused)
-        assert (busy.code, busy.reason.status) == ("pool-full", 503)
-        assert busy.retry_after_s
+    with pytest.raises(Refused) as busy:
+        farm.submit(*raws[1:], limit=1)
+    assert (busy.value.code, busy.value.reason.status) == ("pool-full", 503)
+    assert busy.value.retry_after_s
     farm.step()
     farm.log(*raws[1:])
 

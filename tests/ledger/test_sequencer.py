@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import select
 
-from ledger.models import EntryRow, EventParty, Pool, Published, StatementRow
+from ledger.models import EntryRow, EventParty, ParcelRow, Published, StatementRow
 from ledger.pooling import published_size
 from ledger.problems import Fatal
 from ledger.receipts import receipt
@@ -196,24 +196,24 @@ class TestAllOrNone:
         good, taken = farm.event(FARM, p256("farm")), "urn:uuid:11111111-1111-4111-8111-111111111111"
         farm.log(farm.event(FARM, p256("farm"), eventID=taken))
         bad = farm.event(FARM, p256("farm"), eventID=taken, bizStep="packing")
-        first, second = farm.send(good, bad, together="request-1")
+        first, second = farm.send(good, bad, together=True)
         assert [one.refused and one.refused.code for one in (first, second)] == ["rolled-back", "event-id-taken"]
         assert farm.log(good) == [3]
 
     def test_a_control_statement_in_it_is_taken_back_too(self, farm: Rig) -> None:
         one, two, three = farm.send(
-            farm.event(FARM, p256("farm")), farm.revoke(FARM, p256("farm")), farm.event(FARM, p256("farm")), together="x"
+            farm.event(FARM, p256("farm")), farm.revoke(FARM, p256("farm")), farm.event(FARM, p256("farm")), together=True
         )
         assert {one.state, two.state, three.state} == {"refused"}
         farm.log(farm.event(FARM, p256("farm")))
 
     def test_a_request_is_never_cut_by_the_batch_limit(self, farm: Rig) -> None:
         farm.sequencer.batch_limit = 2
-        outcomes = farm.send(*(farm.event(FARM, p256("farm")) for _ in range(5)), together="y")
+        outcomes = farm.send(*(farm.event(FARM, p256("farm")) for _ in range(5)), together=True)
         assert [one.index for one in outcomes] == [2, 3, 4, 5, 6]
 
     def test_a_refusal_at_admission_keeps_all_out_of_the_pool(self, farm: Rig) -> None:
-        outcomes = farm.send(farm.event(FARM, p256("farm")), b"not a statement", together="z")
+        outcomes = farm.send(farm.event(FARM, p256("farm")), b"not a statement", together=True)
         assert [one.refused and one.refused.code for one in outcomes] == ["rolled-back", "not-a-jws"]
 
 
@@ -234,16 +234,17 @@ class TestSerials:
 def test_what_is_judged_leaves_no_content_in_the_pool(farm: Rig) -> None:
     farm.send(farm.event(FARM, p256("farm")), farm.event(HUB, p256("hub")))
     with farm.database.reading() as session:
-        assert [row.jws for row in session.scalars(select(Pool))] == [b""] * 3
+        assert {row.content for row in session.scalars(select(ParcelRow))} == {b""}
 
 
-def test_a_damaged_row_of_the_pool_is_refused_and_the_log_goes_on(farm: Rig) -> None:
-    admitted = farm.submit(farm.event(FARM, p256("farm")), farm.event(FARM, p256("farm")))
+def test_a_damaged_parcel_is_refused_and_the_log_goes_on(farm: Rig) -> None:
+    first, second = (farm.submit(farm.event(FARM, p256("farm"))) for _ in range(2))
     with farm.database.writing() as session:
-        session.get_one(Pool, admitted[0].pool_id).jws = b"gone"
+        row = session.get_one(ParcelRow, first.row)
+        row.content = row.content[:-1] + bytes([row.content[-1] ^ 1])
         session.commit()
     farm.step()
-    damaged, good = farm.results(admitted)
+    (damaged,), (good,) = farm.results(first), farm.results(second)
     assert damaged.refused is not None
     assert (damaged.refused.code, good.state) == ("damaged", "published")
 

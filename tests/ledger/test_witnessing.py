@@ -4,8 +4,12 @@ A witness of our own: what it cosigns, what it refuses, what it remembers, and w
 The known answer: log key of seed 00..1f, witness of seed 20..3f, the tree of RFC 6962's eight leaves, 2023-03-20.
 """
 
+import os
 import socket
+import subprocess
+import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +26,8 @@ from ledger.witnessing.memory import MAX_CLAIMS, Memory, MemoryRefused, Remember
 from ledger.witnessing.wire import MAX_PROOF, MAX_REQUEST, SIZE_TYPE, Reply, format_request, log_path, parse_request
 from producers.sign import Signer, sign_note
 from tests.support.trees import reader_of, some_leaves
-from tests.support.witness import KNOWN, LOG_KEY, NOW_S, OTHER, WITNESS_KEY, cosigner, note, request, serving
+from tests.support.witness import KNOWN, LOG_KEY, NOW_S, OTHER, READER, WITNESS_KEY, cosigner, note, request, serving
+from tests.support.witnesses import PEERS, need_peer
 from verify.checkpoint import Checkpoint
 from verify.errors import VerificationError
 from verify.evidence import Evidence, verify_evidence
@@ -306,6 +311,22 @@ class TestHttp:
             assert client.post("/add-checkpoint", content=request(8, 8)).status_code == 403
             evidence = Evidence.parse(client.get(f"{place}/evidence").text)
             assert verify_evidence(evidence, [LOG_KEY.vkey])[0] == LOG_KEY.vkey
+
+    def test_other_peoples_client_takes_our_cosignature(self, tmp_path: Path) -> None:
+        need_peer()
+        witness = cosigner(tmp_path, now_s=lambda: int(time.time()))
+        script = (
+            "import sys; from aics_witness.feeder import WitnessClient\n"
+            "client, (first, then, *proof) = WitnessClient(sys.argv[1], sys.argv[2]), sys.argv[3:]\n"
+            "client.submit(first, lambda old, new: [])\n"
+            "print(client.submit(then, lambda old, new: [bytes.fromhex(one) for one in proof] if old == 6 else []), end='')\n"
+        )
+        proof = [one.hex() for one in prove_consistency(READER, 6, 8)]
+        with serving(create_witness_app(witness)) as url:
+            words = [sys.executable, "-c", script, url, WITNESS_KEY.vkey.format(), note(6), note(8), *proof]
+            done = subprocess.run(words, env={**os.environ, "PYTHONPATH": str(PEERS)}, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert witness.memory.heads()[0].note == note(8) + done.stdout
 
     @pytest.mark.parametrize("body", [b"\xff" * 50, b"old 0\n\n\x00", b"", b"old 0\n\n" + b"\xe2\x80\x94 x y\n", b"a" * 60_000])
     def test_a_hostile_body_is_400(self, witness: Cosigner, body: bytes) -> None:

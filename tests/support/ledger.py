@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import select
 
-from ledger.admission import Admitted, Known, admit_many
+from ledger import parcels
+from ledger.admission import all_or_none
+from ledger.candidates import Candidate
 from ledger.db import Database
+from ledger.examiners import examine_here
 from ledger.genesis import create_log, registrar_uri
 from ledger.keys import Keys, create_keys
-from ledger.models import EntryRow
+from ledger.models import EntryRow, GrantRow
 from ledger.objects import Objects, ObstoreObjects
-from ledger.pooling import Outcome, result_of
+from ledger.pooling import POOL_LIMIT, Outcome
 from ledger.problems import Refused
 from ledger.publishing import Publisher
 from ledger.sequencer import Sequencer
@@ -42,6 +46,14 @@ GTIN = "https://id.gs1.org/01/09520001000010"
 LOT = f"{GTIN}/10/H-1"
 FARM, HUB, SHOP, AGENCY = (f"https://{name}.example/" for name in ("farm", "hub", "shop", "agency"))
 VALIDATOR = EventValidator.build()
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A parcel, if there is one, and what examining gave."""
+
+    row: int | None
+    found: list[Candidate | Refused]
 
 
 @dataclass
@@ -78,31 +90,34 @@ class Rig:
         self.sequencer.recover()
         return self
 
-    def submit(self, *raws: bytes, together: str | None = None) -> list[Admitted | Known | Refused]:
-        """Admit statements, in one request."""
+    def submit(self, *raws: bytes, together: bool = False, limit: int = POOL_LIMIT) -> "Submitted":
+        """Admit statements in one request, as a process does that does not sequence.  Raises Refused where the pool is full."""
         with self.database.writing() as session:
-            results = admit_many(
-                session, raws, now_ms=self.now_ms, validator=VALIDATOR, together=together, recent=self.sequencer.recent
-            )
+            jwks = {row.thumbprint: row.jwk for row in session.scalars(select(GrantRow))}
+            found = examine_here(raws, self.now_ms, VALIDATOR, jwks)
+            found = all_or_none(found) if together else found
+            items = [one for one in found if isinstance(one, Candidate)]
+            key = parcels.seal_key(self.keys.log)
+            row = parcels.send(session, items, key, now_ms=self.now_ms, limit=limit, together=together) if items else None
             session.commit()
-        return results
+        return Submitted(row, found)
 
     def step(self) -> None:
         """One batch, 200 ms later."""
         self.now_ms += 200
         self.sequencer.step()
 
-    def results(self, admitted: Sequence[Admitted | Known | Refused]) -> list[Outcome]:
+    def results(self, submitted: "Submitted") -> list[Outcome]:
         """What became of what was admitted."""
         with self.database.reading() as session:
-            found = result_of(session, [one.pool_id for one in admitted if isinstance(one, Admitted)])
-        return [_outcome(one, found) for one in admitted]
+            told = iter(parcels.outcomes_of(session, submitted.row) if submitted.row is not None else ())
+        return [Outcome("refused", b"", refused=one) if isinstance(one, Refused) else next(told) for one in submitted.found]
 
-    def send(self, *raws: bytes, together: str | None = None) -> list[Outcome]:
+    def send(self, *raws: bytes, together: bool = False) -> list[Outcome]:
         """Submit, sequence, and read the answers."""
-        admitted = self.submit(*raws, together=together)
+        submitted = self.submit(*raws, together=together)
         self.step()
-        return self.results(admitted)
+        return self.results(submitted)
 
     def log(self, *raws: bytes) -> list[int]:
         """Send what must be published; returns the indexes."""
@@ -173,11 +188,3 @@ def event_body(number: int, **changes: Any) -> dict[str, Any]:
         "eventTimeZoneOffset": "+08:00", "bizStep": "commissioning", "quantityList": [quantity(LOT, 100)],
     }  # fmt: skip
     return {name: value for name, value in (body | changes).items() if value is not None}
-
-
-def _outcome(one: Admitted | Known | Refused, found: Mapping[int, Outcome]) -> Outcome:
-    if isinstance(one, Admitted):
-        return found[one.pool_id]
-    if isinstance(one, Known):
-        return Outcome("duplicate", one.digest, one.index, None)
-    return Outcome("refused", b"", None, one)

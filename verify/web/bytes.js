@@ -45,7 +45,7 @@ export function unhex(string) {
 
 export function b64(bytes) {
   let string = "";
-  for (const byte of bytes) string += String.fromCharCode(byte);
+  for (let at = 0; at < bytes.length; at += 4096) string += String.fromCharCode(...bytes.slice(at, at + 4096));
   return btoa(string);
 }
 

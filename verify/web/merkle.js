@@ -68,12 +68,13 @@ export async function verifyMulti(leaves, {size, proof, root}) {
   const indexes = [...leaves.keys()];
   need(indexes.length && indexes.every((index) => isBelow(index, size)), "not-included");
   let used = 0;
-  const visit = async (start, end, inside) => {
+  // The proof is used up in the order of the tree, before the first hash is there.
+  const visit = (start, end, inside) => {
     if (!inside.length) return proof[used++] ?? refuse("not-included");
     if (end - start === 1) return leaves.get(start);
-    const middle = middleOf(start, end);
-    const left = await visit(start, middle, inside.filter((index) => index < middle));
-    return nodeHash(left, await visit(middle, end, inside.filter((index) => index >= middle)));
+    const middle = middleOf(start, end), left = visit(start, middle, inside.filter((index) => index < middle));
+    const halves = [left, visit(middle, end, inside.filter((index) => index >= middle))];
+    return Promise.all(halves).then((both) => nodeHash(...both));
   };
   const found = await visit(0, size, indexes);
   need(used === proof.length && equal(found, root), "not-included");

@@ -1,0 +1,107 @@
+"""
+From a request's bytes to what became of each statement.
+
+    examine     order-free rules, on all cores where there are many (ledger/examiners.py)
+    hand over   to the pool, where this process sequences; else, or where nobody waits, as a parcel through the database
+    wait        without a thread and without a session; then the answers
+
+Nothing is acknowledged before its entry can be seen by everybody.
+
+Source: architecture, Storage and concurrency.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+
+from api.watcher import Watcher
+from ledger import parcels
+from ledger.admission import all_or_none
+from ledger.candidates import Candidate
+from ledger.db import Database, chunks
+from ledger.examiners import Examiners, kids_of
+from ledger.models import GrantRow
+from ledger.pooling import Outcome, Pool
+from ledger.problems import Refused
+
+WAIT_S = 25.0  # then the answer is "pending": proxies cut a silent connection after 30
+MAX_KEYS = 65_536  # granted keys kept in memory, 300 bytes each
+
+
+@dataclass(slots=True)
+class Intake:
+    """One process's way in.  `seal` is the key of parcels."""
+
+    database: Database
+    pool: Pool
+    examiners: Examiners
+    watcher: Watcher
+    seal: bytes
+    pool_limit: int
+    _jwks: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    async def submit(self, items: Sequence[bytes | Refused], *, together: bool, waits: bool) -> list[Outcome]:
+        """What became of each statement, in order.  Raises Refused (`pool-full`) where nothing was taken."""
+        found = await self._examine(items)
+        if together:
+            found = all_or_none(found)
+        candidates = [one for one in found if isinstance(one, Candidate)]
+        told = iter(await self._log(candidates, together, waits) if candidates else ())
+        return [Outcome("refused", b"", refused=one) if isinstance(one, Refused) else next(told) for one in found]
+
+    async def _examine(self, items: Sequence[bytes | Refused]) -> list[Candidate | Refused]:
+        raws = [one for one in items if isinstance(one, bytes)]
+        kids = kids_of(raws)
+        if not kids <= self._jwks.keys():
+            await run_in_threadpool(self._learn, kids - self._jwks.keys())
+        jwks = {kid: self._jwks[kid] for kid in kids if kid in self._jwks}
+        check = partial(self.examiners.examine, raws, now_ms=time.time_ns() // 1_000_000, jwks=jwks)
+        # One takes less time than handing it to a thread; many would keep everybody else waiting.
+        done = iter(check() if len(raws) == 1 else await run_in_threadpool(check))
+        return [one if isinstance(one, Refused) else next(done) for one in items]
+
+    def _learn(self, kids: set[str]) -> None:
+        """Read granted keys.  What is not granted is asked for again: its grant may be on the way."""
+        if len(self._jwks) > MAX_KEYS:
+            self._jwks.clear()
+        with self.database.reading() as session:
+            for part in chunks(sorted(kids)):
+                rows = select(GrantRow.thumbprint, GrantRow.jwk).where(GrantRow.thumbprint.in_(part))
+                self._jwks |= {kid: jwk for kid, jwk in session.execute(rows)}
+
+    async def _log(self, items: Sequence[Candidate], together: bool, waits: bool) -> Sequence[Outcome]:
+        if waits and self.pool.is_open:
+            return await self._through_pool(items, together)
+        row = await run_in_threadpool(self._send, items, together)
+        if waits:
+            await self.watcher.wait(row, WAIT_S)
+        return await run_in_threadpool(self._outcomes, row)
+
+    async def _through_pool(self, items: Sequence[Candidate], together: bool) -> list[Outcome]:
+        now_ms = time.time_ns() // 1_000_000
+        tickets = [asyncio.wrap_future(one) for one in self.pool.offer(items, now_ms=now_ms, together=together)]
+        await asyncio.wait(tickets, timeout=WAIT_S)
+        told: list[Outcome] = []
+        for ticket in tickets:
+            # What is late goes on without us: sending again will find it.
+            told += ticket.result() if ticket.done() else ()
+        return told + [Outcome("pending", one.digest) for one in items[len(told) :]]
+
+    def _send(self, items: Sequence[Candidate], together: bool) -> int:
+        with self.database.writing() as session:
+            now_ms = time.time_ns() // 1_000_000
+            row = parcels.send(session, items, self.seal, now_ms=now_ms, limit=self.pool_limit, together=together)
+            # From here on the statements are ours to lose: nobody is answered before the sequencer has judged them.
+            session.commit()
+        return row
+
+    def _outcomes(self, row: int) -> list[Outcome]:
+        with self.database.reading() as session:
+            return parcels.outcomes_of(session, row)
+
+

@@ -1,0 +1,102 @@
+"""
+Candidates: what admission makes of a statement, ready for the sequencer.
+
+Everything that can be known without an order is in it, so that inside the ordering transaction a statement costs lookups and
+rows, no parsing and no signature.  Plain values only: a candidate crosses to other processes as bytes (`pack`).
+
+`unpack` must see nothing but what `pack` made, since marshal is no parser for strangers' bytes: the caller vouches for them
+(a worker of this process, or the seal of parcels.py).
+"""
+
+import marshal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ledger.problems import Fatal, Refused
+from ledger.project import MAX_TEXT, NUL, Told, told_rows
+from ledger.shown import Audience, statement_of
+from verify.errors import VerificationError
+from verify.history import Record
+from verify.statement import CONTROL_KINDS, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A statement whose every order-free rule holds; the signature's too where `verified`."""
+
+    digest: bytes
+    signing_input_hash: bytes
+    kind: str
+    issuer: str
+    kid: str
+    event_id: str | None
+    """For TraceabilityEvent and Adoption."""
+    event_key: bytes | None
+    """SHA-256 over issuer and event ID: by this the log finds a taken one."""
+    valid_from: str
+    jws: bytes
+    disclosures: tuple[str, ...]
+    keys: tuple[bytes, ...]
+    """Subject keys in order, as the entry has them."""
+    serials: tuple[str, ...]
+    """URIs to check where an item stands in clear and this is no sale; else none."""
+    declares_error: bool
+    rows: Told
+    verified: bool = False
+    """The signature is by the key of that thumbprint: true for ever, whatever the key's standing."""
+
+    def record(self, index: int = 0, time_ms: int = 0) -> Record:
+        """Read the statement again, with every disclosure: what the rare kinds are judged by.  Raises Fatal."""
+        return read_stored(self.jws, self.disclosures, self.digest, index, time_ms)
+
+
+def candidate_of(record: Record, *, verified: bool = False) -> Candidate:
+    """Take what the sequencer needs from a parsed statement.  Raises Refused for an identifier no index can hold."""
+    statement, event = record.statement, record.event
+    event_id = None if event is None or event.event_id is None else event.event_id.replace(NUL, "\ufffd")
+    for uri in (*record.uris, event_id or ""):
+        if len(uri) > MAX_TEXT:
+            raise Refused("uri-too-long", f"an identifier has at most {MAX_TEXT} characters: {uri[:40]}…")
+    in_clear = (event is None or not event.is_selling) and any("/21/" in uri for uri in record.uris)
+    return Candidate(
+        digest=statement.digest, signing_input_hash=sha256(statement.signing_input).digest(), kind=statement.kind,
+        issuer=statement.issuer, kid=statement.kid, event_id=event_id, event_key=event_key(statement.issuer, event_id),
+        valid_from=statement.payload["validFrom"], jws=statement.jws,
+        disclosures=tuple(shown.text for shown in statement.disclosures), keys=record.keys,
+        serials=record.uris if in_clear else (), declares_error=event is not None and event.error_declaration,
+        # What a control statement tells is read once its authority is judged: before that no shape of it is certain.
+        rows={} if statement.kind in CONTROL_KINDS else told_rows(record), verified=verified,
+    )  # fmt: skip
+
+
+def event_key(issuer: str, event_id: str | None) -> bytes | None:
+    """What one issuer's event ID is found by; neither part can hold a newline, so no two pairs give one text."""
+    return None if event_id is None else sha256(f"{issuer}\n{event_id}".encode()).digest()
+
+
+def read_stored(jws: bytes, disclosures: Sequence[str], digest: bytes, index: int, time_ms: int) -> Record:
+    """Read stored parts of a statement.  Raises Fatal where they are damaged."""
+    try:
+        statement: Statement = statement_of(jws, disclosures, Audience.REGULATOR)
+        record = Record.of(index, time_ms, statement)
+    except (VerificationError, ValueError) as error:
+        raise Fatal(f"the stored statement {digest.hex()} cannot be read: {error}") from None
+    if statement.digest != digest:
+        raise Fatal(f"the stored statement {digest.hex()} has another digest")
+    return record
+
+
+def pack(found: Sequence[Candidate | Refused]) -> bytes:
+    """Print candidates and refusals for another process."""
+    return marshal.dumps([one.as_json() if isinstance(one, Refused) else _plain(one) for one in found])
+
+
+def unpack(data: bytes) -> list[Candidate | Refused]:
+    """Read what `pack` printed, and nothing else."""
+    return [Refused.from_json(one) if isinstance(one, Mapping) else Candidate(*one) for one in marshal.loads(data)]  # noqa: S302
+
+
+def _plain(candidate: Candidate) -> tuple[Any, ...]:
+    return tuple(getattr(candidate, name) for name in Candidate.__slots__)
