@@ -14,14 +14,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from api.accept import wants_html
 from api.language import TAGS, pick_language
 from ledger.problems import FORMAT, REASONS, Reason, Refused
+from ledger.stored import StoreUnavailable
+
+log = structlog.get_logger()
 
 MEDIA = "application/problem+json"
 
@@ -48,6 +54,7 @@ HTTP: Mapping[str, Reason] = {
     "body-too-slow": Reason(408, "The body came too slowly", "请求体传输过慢"),
     "busy": Reason(503, "The service is busy: come back later", "服务繁忙，请稍后再来"),
     "stopping": Reason(503, "This process stops: send it again", "服务正在停止，请重新发送"),
+    "unavailable": Reason(503, "The store cannot be reached now: send it again", "存储暂时无法访问，请重新发送"),
     "not-ready": Reason(503, "The service is not ready", "服务尚未就绪"),
     "failed": Reason(500, "Something failed on our side", "服务器内部错误"),
 }  # fmt: skip
@@ -147,12 +154,20 @@ def install(app: FastAPI) -> None:
         answer.headers.update(error.headers or {})
         return answer
 
+    async def away(request: Request, error: Exception) -> Response:
+        # A failover takes seconds, and sending again is always safe.
+        log.warning("store.away", error=str(error).partition("\n")[0])
+        text = "the database or the tiles do not answer"
+        return problem_response(HttpProblem("unavailable", text, retry_after_s=1), request)
+
     async def crash(request: Request, error: Exception) -> Response:
         # The cause is in the operator's journal; a stranger learns nothing from it.
         return problem_response(HttpProblem("failed", "the operator has been told"), request)
 
     for kind in (Refused, HttpProblem):
         app.add_exception_handler(kind, ours)
+    for gone in (OperationalError, InterfaceError, PoolTimeout, StoreUnavailable):
+        app.add_exception_handler(gone, away)
     app.add_exception_handler(RequestValidationError, parameters)
     app.add_exception_handler(HTTPException, others)
     app.add_exception_handler(Exception, crash)

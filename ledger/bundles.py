@@ -115,5 +115,5 @@ def _anchors(session: Session, reader: Reader, checkpoint: Checkpoint) -> list[A
 
 def _item(session: Session, label: str, lot: str, size: int) -> ItemProof | None:
     link = gs1.read(label)
-    serial = link.serial if link is not None else None
+    serial = link.parts.get("21") if link is not None else None
     return None if serial is None else prove_code(session, lot, serial, before=size)

@@ -6,7 +6,7 @@ Settings come from the environment (settings.py).  Exit codes: 0 done · 1 refus
 
 import typer
 
-from ledger.commands import inspect, keeping, log, outside, party, tiles, witness
+from ledger.commands import export, inspect, keeping, log, outside, party, tiles, witness
 
 
 def ledger_app() -> typer.Typer:
@@ -27,4 +27,5 @@ def ledger_app() -> typer.Typer:
     app.add_typer(outside.anchor_app, name="anchor")
     app.add_typer(outside.apikey_app, name="apikey")
     app.add_typer(tiles.tiles_app, name="tiles")
+    app.add_typer(export.export_app, name="export")
     return app

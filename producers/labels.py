@@ -131,6 +131,6 @@ def lot_uri(text: str) -> str:
     """The canonical URI of a lot in any notation.  Raises Malformed for anything that is no lot."""
     uri = gs1.canonical_uri(text)
     link = gs1.read(uri)
-    if link is None or link.gtin is None or link.lot is None:
+    if link is None or not link.parts.keys() >= {"01", "10"}:
         raise Malformed(f"{text} does not name a lot (GTIN and AI 10) / 不是批次编码", code="not-a-lot")
     return uri

@@ -61,15 +61,6 @@ def words(step: Step, table: dict[str, str]) -> str:
     return f"{MARKS[step.state]} {step.number:2} {table['step.' + step.name]}: {text}{place}"
 
 
-def _report(run: Verification, table: dict[str, str], as_json: bool) -> None:
-    if as_json:
-        steps = [{"number": s.number, "name": s.name, "state": s.state, "code": s.code, **s.facts} for s in run.steps]
-        print(json.dumps({"exit": run.exit_code, "answers": run.answers, "steps": steps}, ensure_ascii=False, default=str))
-        return
-    for question, state in run.answers.items():
-        print(f"{table['question.' + question]} {table[f'answer.{question}.{state}']}")
-
-
 def main(argv: Sequence[str]) -> int:
     """Run one verification and print it; see the module's text for the exit codes."""
     arguments = _arguments(argv)
@@ -88,7 +79,11 @@ def main(argv: Sequence[str]) -> int:
     except VerificationError as error:
         run = cast(Verification, error.run)
     tried = _try_answer(run, data, arguments.log) if arguments.log and run.state(14) == STATED else True
-    _report(run, table, arguments.json)
+    if arguments.json:
+        steps = [{"number": one.number, "name": one.name, "state": one.state, "code": one.code, **one.facts} for one in run.steps]
+        print(json.dumps({"exit": run.exit_code, "answers": run.answers, "steps": steps}, ensure_ascii=False, default=str))
+    for question, state in () if arguments.json else run.answers.items():
+        print(f"{table['question.' + question]} {table[f'answer.{question}.{state}']}")
     return run.exit_code if tried else run.exit_code or 3
 
 

@@ -1,15 +1,11 @@
-"""
-Reading a contract's head with one plain `eth_call`, from the reader's own RPC.  An RPC can lie; ask more than one.
-
-Source: protocol.md section 4; Ethereum JSON-RPC.
-"""
+"""Reading a contract's head with one plain `eth_call`, from the reader's own RPC.  An RPC can lie; ask more than one."""
 
 import json
-import urllib.request
 from collections.abc import Sequence
 from hashlib import sha256
 
 from .policy import AnchorPin
+from .tiles import fetch
 
 HEAD_SELECTOR = "24e8393d"  # head(address,bytes32) -> (uint64 size, bytes32 root), as in contracts/Anchor.json
 MAX_ANSWER = 262_144  # bytes
@@ -43,9 +39,7 @@ def _head(pin: AnchorPin, url: str) -> tuple[int, bytes]:
 
 def _call(url: str, method: str, params: list[object]) -> str:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-    request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310 - checked by the caller
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-        found = json.loads(answer.read(MAX_ANSWER))
+    found = json.loads(fetch(url, MAX_ANSWER, body=body))
     if not isinstance(found, dict) or not isinstance(found.get("result"), str):
         raise OSError(f"{method} was refused")
     return str(found["result"])

@@ -16,7 +16,7 @@ from .statement import CONTROL_KINDS
 from .strict import b64_decode, b64_encode, count
 from .subjects import KIND_URI, key_of
 
-HEADER = "originmark.org/answer@v1"  # no checkpoint's second line is like this note's: it is no number
+HEADER = "originmark.org/answer@v1"
 MAX_KEYS = 1_024
 
 
@@ -94,10 +94,7 @@ def answer_from(entries: Iterable[Entry], origin: str, size: int, root_: Hash, t
 
 
 def check_shown(answer: Answer, shown: Mapping[int, Sequence[bytes]], asked: Iterable[bytes], parties: Iterable[bytes]) -> None:
-    """
-    Check an answer against what is shown with it (index -> subject keys): every key asked, every control statement it
-    admits carried and the other way round, no count below what is shown.  Raises Omitted.
-    """
+    """Check an answer against what is shown with it (index -> subject keys), and what had to be asked.  Raises Omitted."""
     is_covered = set(asked) <= set(answer.keys) and set(parties) <= set(answer.parties)
     need(is_covered, "the answer does not cover every subject of the way back", "subject-not-asked", None, Omitted)
     for index in answer.control:
@@ -113,12 +110,7 @@ def check_shown(answer: Answer, shown: Mapping[int, Sequence[bytes]], asked: Ite
 
 
 def convict(answer: Answer, entries: Sequence[bytes]) -> None:
-    """
-    Try an answer against the log's own entries: all `answer.size` of them, as the tiles hold them.
-
-    Raises NotIncluded where the entries are not the log of the answer's root (then they prove nothing against it),
-    Omitted where the operator signed something else than its own log says.
-    """
+    """Try an answer against all the log's entries.  Raises Omitted where it says else, NotIncluded if they are of another log."""
     is_log = len(entries) == answer.size and root(roots_reader([leaf_hash(one) for one in entries]), answer.size) == answer.root
     need(is_log, "these entries are not the log that the answer is about", "other-log", None, NotIncluded)
     told = map(Entry.decode, entries)

@@ -1,8 +1,4 @@
-"""
-Cosignatures: a third party saw this checkpoint, and only consistent growth before it; or the operator's clock saw it.
-
-Source: c2sp.org/tlog-cosignature, type 04 (timestamped Ed25519).
-"""
+"""Cosignatures: a third party, or the operator's clock, saw this checkpoint.  Source: c2sp.org/tlog-cosignature, type 04."""
 
 from .errors import BadSignature, need
 from .note import COSIGNER, SignatureLine, VerifierKey

@@ -203,11 +203,7 @@ def _contained(event: Event) -> list[tuple[str, str]]:
 
 
 def _amounts(uri: str, told: Iterable[Told]) -> Counter[str]:
-    """
-    What is said of `uri` per unit, as exact scaled integers.  Raises Malformed for amounts that cannot be held so.
-
-    The same goods told under two steps (arriving, then receiving) count once: the larger.
-    """
+    """What is said of `uri` per unit, as exact scaled integers.  Raises Malformed for amounts that cannot be held so."""
     total, most = Counter[tuple[str, str]](), Counter[str]()
     for _, event in told:
         step = (event.biz_step or "") if event.is_shipping or event.is_receiving else ""
@@ -216,6 +212,7 @@ def _amounts(uri: str, told: Iterable[Told]) -> Counter[str]:
             if amount is None or amount < 0:
                 raise Malformed("an amount that cannot be compared", code="bad-event")
             total[step, one.uom or ""] += amount
+    # The same goods told under two steps (arriving, then receiving) count once: the larger.
     for (_, unit), amount in total.items():
         most[unit] = max(most[unit], amount)
     return most

@@ -60,36 +60,23 @@ class Event:
     transformation_id: str | None
     error_declaration: bool
     ilmd: Mapping[str, Any] | None
+    commissioned: tuple[Object, ...]
+    """What it says came into being: the objects of an ADD, the outputs of a transformation."""
+    is_shipping: bool
+    is_receiving: bool
+    is_selling: bool
+    """Sold to a consumer, or brought back by one: only here may a committed lot's serial stand in clear."""
 
     @property
     def uris(self) -> tuple[str, ...]:
         """Every object it names, in any role, items with the lot that their link names."""
         return tuple(uri for one in self.objects for uri in one.uris)
 
-    @property
-    def commissioned(self) -> tuple[Object, ...]:
-        """What this event says came into being: the objects of an ADD, the outputs of a transformation."""
-        role = {"ObjectEvent": "epc" if self.action == "ADD" else "", "TransformationEvent": "output"}.get(self.type)
-        return tuple(one for one in self.objects if one.role == role)
-
-    @property
-    def is_shipping(self) -> bool:
-        return self.biz_step in ("shipping", "departing", "consigning")
-
-    @property
-    def is_receiving(self) -> bool:
-        return self.biz_step in ("receiving", "arriving", "accepting")
-
-    @property
-    def is_selling(self) -> bool:
-        """Sold to a consumer, or brought back by one: only here may a committed lot's serial stand in clear."""
-        return self.biz_step == "retail_selling" or self.disposition == "returned"
-
 
 def read_event(raw: object) -> Event:
     """Read an event as strict.parse gives it.  Raises Malformed (`bad-event`, `bad-time`, `bad-uri`, `bad-check-digit`)."""
     names = ("type", "action", "bizStep", "disposition", "eventID", "eventTime", "eventTimeZoneOffset", "transformationID")
-    kind, action, step, disposition, event_id, time, offset, made = (_get(raw, name, str) for name in names)
+    kind, action, step, disposition, event_id, time, offset, transformation = (_get(raw, name, str) for name in names)
     is_known = kind in _TYPES and (kind == "TransformationEvent" or action in ("ADD", "OBSERVE", "DELETE"))
     need(is_known, "type or action is not one that EPCIS knows", "bad-event", "/type")
     is_offset = re.fullmatch("[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00", offset or "")
@@ -97,8 +84,12 @@ def read_event(raw: object) -> Event:
     at = parse_time(time or "", "/eventTime")
     objects, sources, destinations = tuple(_objects(raw)), _pairs(raw, "source"), _pairs(raw, "destination")
     places, is_error = (_place(raw, "readPoint"), _place(raw, "bizLocation")), _get(raw, "errorDeclaration", dict) is not None
-    return Event(kind, action, _word(step), _word(disposition), event_id, at, offset, objects, *places, sources, destinations,
-                 made, is_error, _get(raw, "ilmd", dict))  # fmt: skip
+    step, disposition, ilmd = _word(step), _word(disposition), _get(raw, "ilmd", dict)
+    role = {"ObjectEvent": "epc" if action == "ADD" else "", "TransformationEvent": "output"}.get(kind)
+    made = tuple(one for one in objects if one.role == role)
+    is_sent, is_received = step in ("shipping", "departing", "consigning"), step in ("receiving", "arriving", "accepting")
+    return Event(kind, action, step, disposition, event_id, at, offset, objects, *places, sources, destinations, transformation,
+                 is_error, ilmd, made, is_sent, is_received, step == "retail_selling" or disposition == "returned")  # fmt: skip
 
 
 def scaled(number: int | Decimal) -> int | None:

@@ -1,6 +1,4 @@
-"""
-Why a check failed.  A verifying function raises one of these or returns what it established; none returns a bool.
-"""
+"""Why a check failed.  A verifying function raises one of these or returns what it established; none returns a bool."""
 
 import re
 

@@ -79,16 +79,9 @@ class DigitalLink:
     qualifiers: tuple[tuple[str, str], ...] = ()
 
     @property
-    def gtin(self) -> str | None:
-        return self.value if self.key == "01" else None
-
-    @property
-    def lot(self) -> str | None:
-        return dict(self.qualifiers).get("10")
-
-    @property
-    def serial(self) -> str | None:
-        return dict(self.qualifiers).get("21")
+    def parts(self) -> Mapping[str, str]:
+        """Every value by its AI: "01" is the GTIN, "10" the lot, "21" the serial."""
+        return {self.key: self.value, **dict(self.qualifiers)}
 
     def uris(self) -> list[str]:
         """The canonical URIs it names, the finest first: item and lot where it has 21 and 10, else one."""
@@ -162,7 +155,7 @@ def lot_uri(gtin: str, lot: str) -> str:
 def product_of(uri: str) -> str | None:
     """The canonical URI of the product of an item or lot, None for other subjects.  Raises Malformed."""
     link = read(uri)
-    return f"{HOST}/01/{link.gtin}" if link and link.gtin else None
+    return f"{HOST}/01/{link.value}" if link and link.key == "01" else None
 
 
 def level(uri: str) -> str:

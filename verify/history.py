@@ -1,8 +1,4 @@
-"""
-History from a set of records: what a reader of one bundle, or an audit of a whole log, can answer about keys and lots.
-
-Control statements without authority are remembered with the reason and have no effect.  Source: protocol.md section 2.
-"""
+"""History from a set of records: what a reader of one bundle, or an audit of a whole log, can answer about keys and lots."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,7 +41,7 @@ def standing(records: Sequence[Record], history: "RecordHistory") -> list[Record
 
 
 class RecordHistory:
-    """Implements authority.History over records; add them in index order."""
+    """Implements authority.History.  Control statements without authority have no effect: `refused` says why, by index."""
 
     def __init__(self, origin: str, registrars: Sequence[Registrar]) -> None:
         self.origin = origin

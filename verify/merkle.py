@@ -6,7 +6,7 @@ A proof binds neither size nor index (one made for one size verifies for many): 
 Source: RFC 6962 section 2.1; RFC 9162 sections 2.1.3.2 and 2.1.4.2; protocol.md section 1 (multiproof).
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
 from .errors import NotConsistent, NotIncluded, need
@@ -122,13 +122,9 @@ def _fold(start: int, end: int, leaves: Mapping[int, Hash], bare: Callable[[int,
     return node_hash(left, _fold(middle, end, {index: leaf for index, leaf in leaves.items() if index >= middle}, bare))
 
 
-def _are_below(indexes: Collection[int], size: int) -> bool:
-    return bool(indexes) and min(indexes) >= 0 and max(indexes) < size <= MAX_SIZE
-
-
 def prove_multi(reader: Reader, indexes: Sequence[int], size: int) -> list[Hash]:
     """Prove several leaves at once: the maximal subtrees without any of them, left to right.  Raises ValueError."""
-    if not _are_below(indexes, size) or sorted(set(indexes)) != list(indexes):
+    if not indexes or not 0 <= indexes[0] <= indexes[-1] < size <= MAX_SIZE or sorted(set(indexes)) != list(indexes):
         raise ValueError("a multiproof is about one or more leaves below the size, distinct and ascending")
     nodes: list[Hash] = []
 
@@ -142,7 +138,8 @@ def prove_multi(reader: Reader, indexes: Sequence[int], size: int) -> list[Hash]
 
 def verify_multi(leaves: Mapping[int, Hash], *, size: int, proof: Sequence[Hash], root: Hash) -> None:
     """Verify leaves by index under (size, root); every node of the proof must be consumed.  Raises NotIncluded."""
-    need(_are_below(leaves, size), "a multiproof is about one or more leaves below the size", error=NotIncluded)
+    is_below = leaves and 0 <= min(leaves) <= max(leaves) < size <= MAX_SIZE
+    need(is_below, "a multiproof is about one or more leaves below the size", error=NotIncluded)
     nodes = iter(proof)
     try:
         found = _fold(0, size, leaves, lambda start, end: next(nodes))

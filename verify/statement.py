@@ -72,6 +72,14 @@ class Statement:
     header: dict[str, str]
     payload: dict[str, Any]
     disclosures: tuple[Disclosure, ...]
+    kind: str
+    issuer: str
+    subject: dict[str, Any]
+    """`credentialSubject` as signed, without disclosures."""
+
+    @property
+    def kid(self) -> str:
+        return self.header["kid"]
 
     @cached_property
     def signing_input(self) -> bytes:
@@ -87,23 +95,6 @@ class Statement:
     def digest(self) -> bytes:
         """SHA-256 of the JWS, 32 bytes: the statement's name."""
         return sha256(self.jws).digest()
-
-    @property
-    def kind(self) -> str:
-        return str(self.payload["type"][1])
-
-    @property
-    def issuer(self) -> str:
-        return str(self.payload["issuer"])
-
-    @property
-    def kid(self) -> str:
-        return self.header["kid"]
-
-    @property
-    def subject(self) -> Any:
-        """`credentialSubject` as signed, without disclosures."""
-        return self.payload["credentialSubject"]
 
     @cached_property
     def disclosed(self) -> dict[str, Any]:
@@ -143,13 +134,13 @@ def assemble(header_text: str, payload_text: str, signature: bytes, disclosures:
     need(is_thumbprint, "kid is not a thumbprint", "bad-header", "/header/kid")
     payload = members(parse(payload_text), _PAYLOAD, "")
     _check_payload(payload, payload_text, header["typ"])
-    found = Statement(header_text, payload_text, signature, header, payload, tuple(map(_parse_disclosure, disclosures)))
-    names = [shown.name for shown in found.disclosures]
-    for shown in found.disclosures:
-        is_signed = shown.digest in found.subject.get("_sd", []) and shown.name not in found.subject
-        is_allowed = shown.name in WITHHOLDABLE.get(found.kind, ()) and names.count(shown.name) == 1
+    kind, issuer, subject = payload["type"][1], payload["issuer"], payload["credentialSubject"]
+    told = tuple(map(_parse_disclosure, disclosures))
+    for shown in told:
+        is_signed = shown.digest in subject.get("_sd", []) and shown.name not in subject
+        is_allowed = shown.name in WITHHOLDABLE.get(kind, ()) and [one.name for one in told].count(shown.name) == 1
         need(is_signed and is_allowed, "not a member signed as withheld", "bad-disclosure", f"/{shown.name}")
-    return found
+    return Statement(header_text, payload_text, signature, header, payload, told, kind, issuer, subject)
 
 
 def _text(encoded: str) -> str:

@@ -39,12 +39,9 @@ def event_of(kind: str, body: Mapping[str, Any]) -> Event | None:
 
 
 def uris(statement: Statement) -> tuple[str, ...]:
-    """
-    Return the distinct canonical URIs of a statement, its issuer first.
-
-    Raises Malformed, `withheld-subject` where a reader without the disclosures would find others: keys are the same for all.
-    """
+    """Return the distinct canonical URIs of a statement, its issuer first.  Raises Malformed."""
     found = _uris(statement, statement.disclosed)
+    # A reader without the disclosures must find the same: keys are the same for all.
     if statement.disclosures:
         try:
             bare = _uris(statement, statement.subject)

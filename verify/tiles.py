@@ -1,8 +1,4 @@
-"""
-Reading a log's entries from its tiles, a folder or an address prefix; whoever reads hashes them and compares with a signed root.
-
-Source: c2sp.org/tlog-tiles v0.1.0.
-"""
+"""Reading a log's entries from its tiles, to be hashed and compared with a signed root.  Source: c2sp.org/tlog-tiles v0.1.0."""
 
 import urllib.request
 from pathlib import Path
@@ -13,12 +9,12 @@ WIDTH = 256  # entries or hashes in a full tile
 MAX_TILE = WIDTH * (2 + 65_535)  # bytes
 
 
-def fetch(source: str, limit: int, accept: str = "*/*") -> bytes:
-    """Read a file, or `limit` bytes and one more from an address.  Raises OSError."""
+def fetch(source: str, limit: int, accept: str = "*/*", body: bytes | None = None) -> bytes:
+    """Read a file, or `limit` bytes and one more from an address, which is sent `body` (JSON).  Raises OSError."""
     if not source.startswith(("http://", "https://")):
         return Path(source).read_bytes()
-    request = urllib.request.Request(source, headers={"accept": accept})  # noqa: S310 - scheme checked
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+    request = urllib.request.Request(source, body, {"accept": accept, "content-type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30 if body is None else 10) as answer:  # noqa: S310 - scheme checked
         return bytes(answer.read(limit + 1))
 
 

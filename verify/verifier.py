@@ -218,7 +218,7 @@ class Verification:
     def _label(self) -> None:
         label = self.bundle.label if self.label is None else self.label
         try:
-            self.serial, named = gs1.parse_label(label).serial, gs1.subjects_of_uri(label)
+            self.serial, named = gs1.parse_label(label).parts.get("21"), gs1.subjects_of_uri(label)
             is_same = named == gs1.subjects_of_uri(self.bundle.label)
             need(is_same, "the bundle answers another label than the one scanned", "wrong-label")
         except VerificationError as error:
@@ -345,11 +345,9 @@ def verify_bundle(
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> Verification:  # fmt: skip
     """
-    Run the protocol.  `label` is what the reader scanned (any host); without one the bundle's own is taken, and step 11
-    then says less.  `now_s` is the reader's clock, seconds since 1970.
+    Run the protocol: the run where no step failed, grey ones stay visible in it.  Raises VerificationError with `step` and `run`.
 
-    Returns the run where no step failed (grey steps stay visible in it).  Raises VerificationError with `step`, and the run
-    so far as its `run`.
+    `label` is what the reader scanned, the bundle's own where None; `now_s` is the reader's clock, seconds since 1970.
     """
     run = Verification(data, policy, label, int(time.time()) if now_s is None else now_s, heads, on_step)
     run.run()

@@ -281,13 +281,13 @@ class _Reading:
 
 def _gtin(uri: str) -> str:
     link = gs1.read(uri) if uri else None
-    return (link.gtin or "") if link else ""
+    return link.parts.get("01", "") if link else ""
 
 
 def _code(uri: str) -> str:
     """The lot code as printed; a URI that is no GS1 lot is its own code."""
     link = gs1.read(uri) if uri else None
-    return (link.lot or link.serial or uri) if link else uri
+    return (link.parts.get("10") or link.parts.get("21") or uri) if link else uri
 
 
 def _sheet(cte: str, rows: Sequence[_Row], book: Book) -> Table:

@@ -75,7 +75,7 @@ def _origin(box: Outbox, server: str | None, policy: Path | None) -> str:
 def _write(codes: ItemCodes, resolver: str, out: Path, png: bool) -> None:
     printed = [codes.label(index, resolver) for index in range(codes.count)]
     link = gs1.parse_label(codes.lot)
-    captions = [f"{link.lot} {codes.serial(index)}" for index in range(codes.count)]
+    captions = [f"{link.parts['10']} {codes.serial(index)}" for index in range(codes.count)]
     listed = {"lot": codes.lot, "root": b64u_encode(codes.root), "count": codes.count, "codes": printed}
     # Codes are private until they are sold: whoever reads them can print them.
     create_private(out / "codes.json", json.dumps(listed, indent=0).encode() + b"\n")

@@ -3,8 +3,8 @@ A lean HTTP/1.1 client in a process of its own: it posts lines of a file over ke
 
     python -m tests.bench.client --port P --file F --out O [--first N --count N --lines N --connections N --seconds S]
 
-It says `ready` when everything is read, starts at the next line of standard input, and parses no answer before the clock has
-stopped: what it takes of the cores is taken from the server.  Answers go to `--out`, a JSON object a line.
+It says `ready` when everything is read, starts at the next line of standard input, and says what CPU time it took: that is taken
+from the server.  No answer is parsed before the clock has stopped; they go to `--out`, a JSON object a line.
 """
 
 import argparse
@@ -139,10 +139,12 @@ async def drive(run: Run, port: int, connections: int) -> None:
     run.open = len(made)
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
+    cpu = time.process_time()
     run.end_ns = time.perf_counter_ns() + int(run.seconds * 1e9)
     for one in made:
         one.send_next()
     await run.over.wait()
+    print(time.process_time() - cpu, flush=True)
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def sizes_to(largest: int) -> list[int]:
 
 def run(name: str, kind: str, largest: int, report: Report) -> None:
     """Grow one log on one engine."""
-    with workspace() as folder, engine(kind, folder) as url, synthetic_log(folder, url) as log, _progress(largest) as progress:
+    with workspace() as folder, engine(kind) as held, synthetic_log(folder, held.url) as log, _progress(largest) as progress:
         task = progress.add_task(name, total=largest)
         base: At | None = None
         for size in sizes_to(largest):

@@ -30,11 +30,11 @@ def run(name: str, kind: str, wanted: Bulk, report: Report) -> None:
     """Grow one served log to `wanted.size`."""
     who, sizes = parties("ES256"), sizes_to(wanted.size)
     window = min(WINDOW, sizes[0])
-    with workspace() as folder, engine(kind, folder) as url:
+    with workspace() as folder, engine(kind) as held:
         file = folder / "statements"
         write_statements(file, who, sizes[-1] + window)
         report.note(f"{name}: signed {sizes[-1] + window} statements")
-        with served(folder, url, who, wanted.settings) as service:
+        with served(folder, held.url, who, wanted.settings) as service:
             loads: list[Load] = []
             base: At | None = None
             for size in sizes:

@@ -53,10 +53,10 @@ def run(name: str, kind: str, wanted: Single, report: Report) -> None:
     """Measure one database, and the endpoint that only verifies."""
     who = parties("ES256")
     count = wanted.size or int(wanted.seconds * GUESS)
-    with workspace() as folder, engine(kind, folder) as url:
+    with workspace() as folder, engine(kind) as held:
         file = folder / "statements"
         write_statements(file, who, wanted.warm + count)
-        with served(folder, url, who, wanted.settings) as service:
+        with served(folder, held.url, who, wanted.settings) as service:
             loads = _measure(service.port, file, count, wanted)
             report.note(f"{name}: {check_answers(service, loads, file, before=1 + len(who))}")
         only = _verify_only(folder, file, who, count, wanted)

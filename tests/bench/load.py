@@ -39,6 +39,8 @@ class Load:
     answers: Sequence[Answer]
     pushed_back: int
     """Requests answered 503; the client waited as told and sent them again."""
+    client_cpu_s: float
+    """What the client took of the same cores."""
 
     @property
     def seconds(self) -> float:
@@ -78,7 +80,7 @@ def post(port: int, file: Path, out: Path, **options: float) -> Load:
             raise RuntimeError("the client could not connect")
         client.stdin.write("go\n")
         client.stdin.flush()
-        client.wait()
+        said = client.stdout.read()
     if not out.exists():
         raise RuntimeError("the client ended early")
     with out.open(encoding="utf-8") as lines:
@@ -87,4 +89,4 @@ def post(port: int, file: Path, out: Path, **options: float) -> Load:
     bad = [one for one in answers if one.status not in (*DONE, BUSY)]
     if client.returncode or bad or not good:
         raise RuntimeError(f"{bad[0].status}: {bad[0].body[:500]}" if bad else "the client ended early")
-    return Load(good, sum(one.status == BUSY for one in answers))
+    return Load(good, sum(one.status == BUSY for one in answers), float(said))

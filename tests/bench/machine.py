@@ -22,9 +22,9 @@ class Usage:
     rss_mib: float
 
     @classmethod
-    def of(cls, pid: int) -> "Usage":
-        """Of a living process."""
-        family = _family(pid)
+    def of(cls, *pids: int) -> "Usage":
+        """Of living processes."""
+        family = [one for pid in pids for one in _family(pid)]
         cpu = sum(time.user + time.system for one in family if (time := _cpu(one)) is not None)
         return cls(cpu, sum(_rss(one) for one in family) / MEBIBYTE)
 

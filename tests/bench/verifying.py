@@ -44,7 +44,7 @@ def _statements(name: str, algorithm: Algorithm, folder: Path, seconds: float, r
         told = parse_statement(raws[number % len(raws)])
         verify_signature(told, jwks[told.kid])
 
-    bare = bare_rate(file, who, seconds, threads=1)
+    bare = bare_rate(file, who, seconds, threads=1).rate
     times = repeat(verify, seconds)
     report.add(f"{name}.bare", bare, "verifications/s on one core")
     report.add(name, len(times) / sum(times), "statements/s", to=bare, against=f"{name}.bare")

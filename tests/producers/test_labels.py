@@ -64,8 +64,8 @@ class TestCommitment:
     def test_a_printed_code_leads_back_to_its_index(self) -> None:
         codes = ItemCodes(LOT, SECRET, 50)
         printed = parse_label(codes.label(17, "https://id.example.org/"))
-        assert (printed.lot, printed.serial) == ("H7", serial(SECRET, 17))
-        assert codes.find(printed.serial or "") == 17
+        assert (printed.parts["10"], printed.parts["21"]) == ("H7", serial(SECRET, 17))
+        assert codes.find(printed.parts["21"]) == 17
         with pytest.raises(ValueError, match="tuple"):
             codes.find("0" * 20)
 

@@ -16,14 +16,14 @@ FARM = "https://id.gs1.org/417/9520123456788"
 
 def _statement(given: dict[str, str]) -> Statement:
     """A parsed statement, as far as its subjects go; `shown` are the members that disclosures brought."""
-    payload = {
+    payload: dict[str, Any] = {
         "type": ["VerifiableCredential", given["kind"]],
         "issuer": given["issuer"],
         "credentialSubject": strict.parse(given["subject"]),
     }
     shown = cast(dict[str, Any], strict.parse(given.get("shown", "{}")))
     disclosures = tuple(Disclosure("", name, value) for name, value in shown.items())
-    return Statement("", "", b"", {}, payload, disclosures)
+    return Statement("", "", b"", {}, payload, disclosures, given["kind"], given["issuer"], payload["credentialSubject"])
 
 
 ANSWERS = {

@@ -1,0 +1,91 @@
+"""Commands that hand the whole log on: export parquet."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from sqlalchemy import select
+
+from ledger.commands.common import fail, office
+from ledger.models import Published
+from ledger.objects import HttpObjects, Objects, open_objects
+from ledger.problems import Fatal
+from ledger.signing import open_signed
+from ledger.tiles import TileStore
+from verify.checkpoint import Checkpoint
+from verify.errors import VerificationError
+from verify.note import VerifierKey, open_note, parse_note
+
+export_app = typer.Typer(no_args_is_help=True, help="The log as files for other engines.")
+NEEDS = "this command needs pyarrow: pip install --require-hashes -r requirements-parquet.txt"
+
+
+@export_app.callback()
+def _group() -> None:
+    """A group, though it has one command."""
+
+
+@export_app.command("parquet")
+def parquet(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; must not exist, or be empty.")],
+    from_tiles: Annotated[str, typer.Option(help="A log's prefix URL, folder or bucket: entries only, and no database.")] = "",
+    log: Annotated[str, typer.Option(help="With --from-tiles: the log's verifier key.")] = "",
+    derived: Annotated[bool, typer.Option(help="Also what was derived; it shows what parties withhold from the public.")] = False,
+) -> None:
+    """Write entries and statements as Parquet files, with the checkpoint that they give."""
+    if folder.exists() and any(folder.iterdir()):
+        fail(f"{folder} is not empty")
+    try:
+        import pyarrow as _  # noqa: F401
+    except ImportError:
+        fail(NEEDS)
+    try:
+        size = _from_tiles(folder, from_tiles, log) if from_tiles else _from_database(folder, derived=derived)
+    except (Fatal, VerificationError, OSError) as error:
+        fail(f"BROKEN: {error}")
+    typer.echo(f"{folder}: {size} entries give the root of their checkpoint")
+
+
+def _from_database(folder: Path, *, derived: bool) -> int:
+    from ledger.parquet import Export, stored_entries, write_entries, write_tables
+
+    with office() as desk, desk.database.reading() as session, _bar() as bar:
+        body = session.scalar(select(Published.body))
+        checkpoint = open_signed(body or "", desk.keys.log.vkey, desk.keys.clock.vkey).checkpoint
+        export, task = Export(folder), bar.add_task("entries", total=checkpoint.size)
+        write_entries(export, stored_entries(session, checkpoint.size), checkpoint, lambda done: bar.advance(task, done))
+        write_tables(export, session, checkpoint.size, derived=derived)
+        export.finish(checkpoint, body or "")
+    return checkpoint.size
+
+
+def _from_tiles(folder: Path, where: str, log: str) -> int:
+    from ledger.parquet import Export, served_entries, write_entries
+
+    store = TileStore(_opened(where))
+    body = store.read_checkpoint() or ""
+    note = parse_note(body)
+    if log:
+        open_note(note, [VerifierKey.parse(log)])
+    checkpoint = Checkpoint.parse(note.text)
+    with _bar() as bar:
+        export, task = Export(folder), bar.add_task("entries", total=checkpoint.size)
+        write_entries(export, served_entries(store, checkpoint.size), checkpoint, lambda done: bar.advance(task, done))
+        export.finish(checkpoint, body)
+    if not log:
+        typer.echo("signature: could not be checked (give --log)")
+    return checkpoint.size
+
+
+def _opened(where: str) -> Objects:
+    if where.startswith(("http://", "https://")):
+        return HttpObjects(where)
+    if "://" not in where and not Path(where).is_dir():
+        fail(f"{where} is no folder")
+    return open_objects(where)
+
+
+def _bar() -> Progress:
+    return Progress(console=Console(stderr=True))
