@@ -28,7 +28,7 @@ from api.watcher import Watcher
 from ledger import parcels
 from ledger.anchoring import TICK, anchor_worker
 from ledger.db import Busy, Database, LeaseLost, sequencer_lock
-from ledger.examiners import Examiners, usable_cores
+from ledger.examiners import Examiners, settle_down, usable_cores
 from ledger.keys import Keys, load_keys
 from ledger.problems import Refused
 from ledger.running import database_of, sequencer_of, store_of
@@ -77,6 +77,7 @@ async def running(settings: Settings, local: Local) -> AsyncIterator[Service]:
             stack.enter_context(sequencer_lock(database, settings.data))
         stack.enter_context(_thread("sequencer", stop, partial(_sequence, settings, local, service, sequencer, stop)))
         watching = asyncio.create_task(service.watcher.run())
+        settle_down()
         try:
             yield service
         finally:

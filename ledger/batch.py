@@ -50,6 +50,7 @@ class Batch:
         self._time_ms = time_ms
         self._entries: list[tuple[Any, ...]] = []
         self._statements: list[tuple[Any, ...]] = []
+        self._keys: list[tuple[bytes, int]] = []
         self._derived: dict[str, list[tuple[Any, ...]]] = {}
 
     def add(self, index: int, candidate: Candidate, entry: bytes, rows: Told, repeats: bool) -> None:
@@ -60,8 +61,10 @@ class Batch:
         self._entries.append((index, self._time_ms, one.digest, entry, leaf))
         self._statements.append((
             index, one.digest, one.signing_input_hash, one.kind, one.issuer, one.kid, one.event_id,
-            None if repeats else one.event_key, int(repeats), one.valid_from, one.jws, json.dumps(list(one.disclosures)), None,
+            None if repeats else one.event_key, int(repeats), one.valid_from, one.jws,
+            json.dumps(list(one.disclosures)) if one.disclosures else "[]", None,
         ))  # fmt: skip
+        self._keys += [(key, index) for key in one.keys]
         for name, told in rows.items():
             self._derived.setdefault(name, []).extend([(index, *row) for row in told])
 
@@ -72,17 +75,18 @@ class Batch:
         tables = Base.metadata.tables
         write_tuples(self._session, tables["entries"], _ENTRY, self._entries)
         write_tuples(self._session, tables["statements"], _STATEMENT, self._statements)
+        write_tuples(self._session, tables["subject_keys"], ("key", "index"), self._keys)
         for table in DERIVED:
             name = table.__tablename__
             if name in _HOT:
                 write_tuples(self._session, tables[name], _HOT[name], self._derived.get(name, ()))
         store(self._session, {TABLES[name]: _named(name, rows) for name, rows in self._derived.items() if name not in _HOT})
-        self._entries, self._statements, self._derived = [], [], {}
+        self._entries, self._statements, self._keys, self._derived = [], [], [], {}
 
     def cut(self, entries: int) -> None:
         """Forget everything after the first `entries`, whose rows were written before."""
         del self.leaves[entries:]
-        self._entries, self._statements, self._derived = [], [], {}
+        self._entries, self._statements, self._keys, self._derived = [], [], [], {}
 
 
 def _named(name: str, rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:

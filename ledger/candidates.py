@@ -43,7 +43,8 @@ class Candidate:
     serials: tuple[str, ...]
     """URIs to check where an item stands in clear and this is no sale; else none."""
     declares_error: bool
-    rows: Told
+    rows: Told | None
+    """None of a control statement: what it tells is read once it is judged."""
     verified: bool = False
     """The signature is by the key of that thumbprint: true for ever, whatever the key's standing."""
 
@@ -66,8 +67,8 @@ def candidate_of(record: Record, *, verified: bool = False) -> Candidate:
         valid_from=statement.payload["validFrom"], jws=statement.jws,
         disclosures=tuple(shown.text for shown in statement.disclosures), keys=record.keys,
         serials=record.uris if in_clear else (), declares_error=event is not None and event.error_declaration,
-        # What a control statement tells is read once its authority is judged: before that no shape of it is certain.
-        rows={} if statement.kind in CONTROL_KINDS else told_rows(record), verified=verified,
+        # Before its authority is judged no shape of a control statement is certain.
+        rows=None if statement.kind in CONTROL_KINDS else told_rows(record), verified=verified,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ slices: Python's parser runs on one core at a time, whatever the number of threa
 A worker that dies loses nothing: its slice is read here.
 """
 
+import gc
 import marshal
 import multiprocessing
 import os
@@ -82,8 +83,19 @@ class Examiners:
         if self._pool is None:
             # Never fork: this process has threads, and locks they hold would stay locked in the child.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(min(self.workers, MAX_WORKERS), mp_context=context)
+            self._pool = ProcessPoolExecutor(min(self.workers, MAX_WORKERS), mp_context=context, initializer=settle_down)
         return self._pool
+
+
+def settle_down() -> None:
+    """
+    Let the collector of cycles leave alone what lives as long as the process, and come less often.
+
+    Statements make thousands of tuples and no cycles: looking for them would take a tenth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def examine_here(raws: Iterable[bytes], now_ms: int, validator: EventValidator, jwks: Jwks) -> Examined:

@@ -15,7 +15,7 @@ Source: protocol.md section 2.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -24,7 +24,7 @@ from ledger.batch import Batch, Sequenced
 from ledger.candidates import Candidate, candidate_of, read_stored
 from ledger.models import StatementRow
 from ledger.problems import Fatal, Refused
-from ledger.project import CONTENT, derive, drop, store, told_rows
+from ledger.project import CONTENT, Told, derive, drop, store, told_rows
 from ledger.registry import SqlHistory
 from ledger.writing import held
 from verify.authority import check_control, check_serials, key_at
@@ -149,19 +149,24 @@ class Judge:
 
     def _place(self, candidate: Candidate, repeats: bool) -> Sequenced:
         index, digest = self._index, candidate.digest
-        rows = candidate.rows or told_rows(record := candidate.record())
-        if candidate.kind == "Withdrawal":
-            ((target, _),) = rows["withdrawals"]
-            rows = {**rows, "withdrawals": [(target, self._index_of(target))]}
-        elif candidate.kind == "Erasure":
-            self._erase(bytes.fromhex(record.statement.subject["digest"]), index)
+        rows = candidate.rows if candidate.rows is not None else self._control_rows(candidate)
         self.batch.add(index, candidate, Entry(self._time_ms, digest, candidate.keys).encode(), rows, repeats)
         self._index += 1
         placed = Sequenced(index, digest, self._time_ms)
-        self._known[candidate.signing_input_hash] = replace(placed, repeated=True)
+        self._known[candidate.signing_input_hash] = Sequenced(index, digest, self._time_ms, repeated=True)
         if candidate.event_key is not None and not repeats:
             self._events[candidate.event_key] = digest
         return placed
+
+    def _control_rows(self, candidate: Candidate) -> Told:
+        record = candidate.record()
+        rows = told_rows(record)
+        if candidate.kind == "Withdrawal":
+            ((target, _),) = rows["withdrawals"]
+            rows = {"withdrawals": [(target, self._index_of(target))]}
+        elif candidate.kind == "Erasure":
+            self._erase(bytes.fromhex(record.statement.subject["digest"]), self._index)
+        return rows
 
     def _index_of(self, digest: bytes) -> int | None:
         return self._session.scalar(select(StatementRow.index).where(StatementRow.digest == digest))

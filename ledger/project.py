@@ -70,11 +70,11 @@ SIDES = ("source", "destination")
 
 def told_rows(record: Record) -> Told:
     """
-    Every derived row of one record, whose statement has every disclosure that the log keeps, without its index.
+    What one record tells, whose statement has every disclosure that the log keeps, without its index and its subject keys.
 
     Pure.  Values stand in the order of COLUMNS.  A withdrawal's target is not told: only the log knows its index.
     """
-    rows: dict[str, list[tuple[Any, ...]]] = {"subject_keys": [(key,) for key in record.keys]}
+    rows: dict[str, list[tuple[Any, ...]]] = {}
     statement = record.statement
     if record.event is not None:
         adopts = statement.subject.get("adopts") if statement.kind == "Adoption" else None
@@ -88,7 +88,9 @@ def told_rows(record: Record) -> Told:
 
 def derive(record: Record, index_of: Callable[[bytes], int | None]) -> Rows:
     """The rows of `told_rows` as the tables hold them; `index_of` finds the statement that a withdrawal names."""
-    rows: dict[type[Base], list[dict[str, Any]]] = {}
+    rows: dict[type[Base], list[dict[str, Any]]] = {
+        SubjectKey: [{"key": key, "index": record.index} for key in record.keys]
+    }
     for name, told in told_rows(record).items():
         columns = COLUMNS[name]
         rows[TABLES[name]] = [{"index": record.index, **dict(zip(columns, row, strict=True))} for row in told]

@@ -12,6 +12,7 @@ Source: protocol.md section 1; verify/strict.py, verify/statement.py, verify/sub
 """
 
 import json
+import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -45,7 +46,7 @@ _MEMBERS = {"@context", "type", "issuer", "validFrom", "credentialSubject"}
 _TO_STANDARD, _TO_URL = bytes.maketrans(b"-_", b"+/"), bytes.maketrans(b"+/", b"-_")
 _ES256 = ec.ECDSA(SHA256())
 # Escapes could hide a surrogate or a name; these names mean disclosures.  All are rare, and read literally.
-_RARE = ("\\u", '"_sd"', '"..."', "\ufeff")
+_RARE = re.compile(r'\\u|"_sd"|"\.\.\."|\ufeff')
 Verify = Callable[[bytes, bytes], None]
 
 
@@ -67,11 +68,12 @@ def _examine(raw: bytes, now: datetime, validator: EventValidator, jwks: Jwks) -
     kid, alg = _header(head)
     jwk = jwks.get(kid)
     text = _base64(body).decode()
-    if len(raw) > MAX_BYTES or jwk is None or any(rare in text for rare in _RARE):
+    if len(raw) > MAX_BYTES or jwk is None or _RARE.search(text):
         raise Uncommon
     # First what costs least, last the signature; either refusal is the literal reading's to word.
     issuer, valid_from, subject = _payload(_parse(text))
-    validator.check(subject, now=now)
+    # Every identifier of an object, place or party is read below, which is the rule for them.
+    validator.check(subject, now=now, identifiers=False)
     event = read_event(subject)
     uris = _uris(issuer, event)
     _verifier(kid, alg, jwk["x"], jwk.get("y", ""))(_base64(signature), signing_input)
@@ -79,8 +81,7 @@ def _examine(raw: bytes, now: datetime, validator: EventValidator, jwks: Jwks) -
     return Candidate(
         sha256(raw).digest(), sha256(signing_input).digest(), KIND, issuer, kid, event_id,
         None if event_id is None else sha256(f"{issuer}\n{event_id}".encode()).digest(), valid_from, raw, (),
-        keys := tuple(sorted([_key(uri) for uri in uris])), (), event.error_declaration,
-        {"subject_keys": [(key,) for key in keys], **event_rows(event, issuer, None, SIDES)}, True,
+        tuple(sorted([_key(uri) for uri in uris])), (), event.error_declaration, event_rows(event, issuer, None, SIDES), True,
     )  # fmt: skip
 
 
@@ -155,15 +156,10 @@ def _payload(payload: Any) -> tuple[str, str, dict[str, Any]]:
 
 
 def _uris(issuer: str, event: Event) -> Sequence[str]:
-    found = {issuer}
+    found = {issuer, event.read_point or issuer, event.biz_location or issuer}
     for one in event.objects:
         found.add(one.uri)
-        if one.lot is not None:
-            found.add(one.lot)
-    if event.read_point is not None:
-        found.add(event.read_point)
-    if event.biz_location is not None:
-        found.add(event.biz_location)
+        found.add(one.lot or one.uri)
     long = len(event.event_id or "") > MAX_TEXT or any(len(uri) > MAX_TEXT or uri.startswith(KIND_URI) for uri in found)
     # A serial in clear is judged by what the log has of its lot.
     if long or len(found) > MAX_KEYS or (not event.is_selling and any("/21/" in uri for uri in found)):

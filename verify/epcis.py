@@ -127,6 +127,8 @@ def _pairs(raw: object, name: str) -> tuple[tuple[str, str], ...]:
 
 def _get(raw: Any, name: str, kind: type | tuple[type, ...]) -> Any:
     found = raw.get(name) if isinstance(raw, dict) else raw
+    if found is None and raw is not None:
+        return None
     is_right = found is None or (isinstance(found, kind) and not isinstance(found, bool))
     need(isinstance(raw, dict) and is_right, f"{name} has the wrong type", "bad-event", f"/{name}")
     return found

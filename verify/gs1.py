@@ -90,6 +90,7 @@ class DigitalLink:
         return [f"{base}/{ai}/{quote(named[ai], safe='')}" for ai in _FINEST if ai in named] or [base]
 
 
+@lru_cache(maxsize=4_096)
 def check_digit(digits: str) -> str:
     """Compute GS1's check digit over ASCII digits, the right-most weighing 3.  Source: General Specifications 7.9.1."""
     return str(-sum(int(digit) * (3, 1)[place % 2] for place, digit in enumerate(reversed(digits))) % 10)
@@ -115,6 +116,11 @@ def read(text: object) -> DigitalLink | None:
     """Read a GS1 key in any notation (EPC URN; link with short GTIN, alphabetic AIs), None for any other URI."""
     if not isinstance(text, str) or not _URI.fullmatch(text):
         raise Malformed("not a URI in ASCII", code="bad-uri")
+    return _read(text)
+
+
+@lru_cache(maxsize=4_096)
+def _read(text: str) -> DigitalLink | None:
     try:
         if web := _WEB.fullmatch(text):
             return _read_path(web[2], _ALPHAS, short_gtin=True)

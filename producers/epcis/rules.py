@@ -51,11 +51,14 @@ def identifier_problems(event: Event) -> Iterator[Problem]:
             gs1.canonical_uri(uri)
         except Malformed as error:
             yield Problem(join("", *place), f"cannot be used: {error.message}", error.code)
+
+
+def reference_problems(event: Event) -> Iterator[Problem]:
+    """An identifier that only refers to a document or a process may be any URI, but no broken GS1 key."""
     for place, uri in _references(event):
         try:
             gs1.canonical_uri(uri)
         except Malformed as error:
-            # A document's number may be any URI; only what claims to be a GS1 key must be one.
             if error.code == "bad-check-digit":
                 yield Problem(join("", *place), f"cannot be used: {error.message}", error.code)
 

@@ -47,18 +47,22 @@ class EventValidator:
         """Read and compile the schema that is shipped with this package."""
         return cls(json.loads(resources.files("producers.epcis").joinpath("schema.json").read_text("utf-8")))
 
-    def check(self, event: Mapping[str, object] | bytes | str, *, now: datetime | None = None, logged: bool = True) -> None:
+    def check(
+        self, event: Mapping[str, object] | bytes | str, *, now: datetime | None = None, logged: bool = True,
+        identifiers: bool = True,
+    ) -> None:  # fmt: skip
         """
         Check one event, given as its JSON text or as `verify.strict.parse` reads it.
 
         `logged` asks for what an event needs to be signed: eventID and its own @context.  `now` (aware) refuses
-        events of more than 24 h in the future; without it no clock is consulted.
+        events of more than 24 h in the future; without it no clock is consulted.  `identifiers` False leaves them to a caller
+        that reads every one (verify.epcis.read_event).
 
         Raises EventRefused with the first few problems.  Its code is `event-in-future` only where nothing else is
         wrong: the same event may be sent again later, any other must first be repaired.
         """
         value = _parsed(event)
-        found = self._schema_problems(value) or list(_rule_problems(cast(rules.Event, value), now, logged))
+        found = self._schema_problems(value) or list(_rule_problems(cast(rules.Event, value), now, logged, identifiers))
         if found:
             found.sort(key=lambda problem: problem.code == rules.IN_FUTURE)
             raise EventRefused(found[:SHOWN])
@@ -94,7 +98,7 @@ def _parsed(event: Mapping[str, object] | bytes | str) -> object:
         raise EventRefused([Problem(error.where or "", sentence, error.code)]) from None
 
 
-def _rule_problems(event: rules.Event, now: datetime | None, logged: bool) -> Iterator[Problem]:
+def _rule_problems(event: rules.Event, now: datetime | None, logged: bool, identifiers: bool) -> Iterator[Problem]:
     if logged:
         yield from rules.identity_problems(event)
         yield from rules.type_problems(event)
@@ -102,4 +106,6 @@ def _rule_problems(event: rules.Event, now: datetime | None, logged: bool) -> It
     yield from rules.aggregation_problems(event)
     yield from rules.quantity_problems(event)
     yield from rules.declaration_problems(event)
-    yield from rules.identifier_problems(event)
+    if identifiers:
+        yield from rules.identifier_problems(event)
+    yield from rules.reference_problems(event)
