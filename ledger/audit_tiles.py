@@ -17,7 +17,7 @@ from verify.entry import Entry
 from verify.errors import VerificationError
 from verify.merkle import Hash, leaf_hash
 from verify.note import VerifierKey, lines_of, open_note, parse_note
-from verify.tiles import WIDTH
+from verify.tiles import WIDTH, tile_path
 
 SPAN = 64 * WIDTH  # entries looked at together
 
@@ -104,4 +104,5 @@ def _compare(store: TileStore, tiles: Tiles, size: int) -> None:
         except Fatal as error:
             raise Broken(str(error)) from None
         if tuple(stored) != derived:
-            raise Broken(f"tile {index} of level {level} is not what its entries give")
+            path = tile_path(level, index, len(derived))
+            raise Broken(f"{path} is not what its entries give")

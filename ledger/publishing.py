@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from ledger import parcels
 from ledger.db import Database
+from ledger.mending import mend
 from ledger.models import CosignatureRow, EntryRow, Published
 from ledger.pooling import Outcome, Parcel, answer
 from ledger.problems import Fatal
@@ -60,6 +61,7 @@ class Publisher:
     """The log's own note of the checkpoint that is served."""
     _owed: list[tuple[Parcel, Sequence[Outcome]]] = field(default_factory=list, init=False)
     """Answers to this process's submitters, held back until everybody can see their entries."""
+    _looked: bool = field(default=False, init=False)
 
     def take(self, fresh: Unpublished) -> None:
         """Remember what the sequencer added; nothing may be waiting."""
@@ -125,10 +127,18 @@ class Publisher:
         try:
             edge, touched = self.store.read_edge(old).extend(_leaves(session, old, new.size))
             if edge.root() == new.root:
+                self._mend(session, old)
                 return edge, touched
         except Fatal as error:
             log.warning("tiles.damaged", error=str(error))
         return self._rebuild(session, signed), {}
+
+    def _mend(self, session: Session, size: int) -> None:
+        """Once a process: the right edge is sound, and what lies to its left is at least there.  Raises Fatal."""
+        if not self._looked:
+            for path in mend(session, self.store, size):
+                log.warning("tiles.mended", path=path)
+        self._looked = True
 
     def _rebuild(self, session: Session, signed: Signed) -> RightEdge:
         """Write every tile anew from the entries; the root decides whether they are the log."""
