@@ -4,7 +4,8 @@
     ingest.bulk.{es256,eddsa}.{sqlite,postgresql}    statements posted as lines, beside bare verification
     ingest.single.{sqlite,postgresql}                statements posted alone, beside an endpoint that only verifies
     growth.synthetic.{sqlite,postgresql}             appending and proving at 10⁴ … entries; --size 10000000 for all
-    growth.served.{sqlite,postgresql}                the same with real statements over HTTP; --size 1000000 for all
+    growth.indexed.{sqlite,postgresql}               the same with a row a statement and its unique indexes
+    growth.served.{sqlite,postgresql}                real statements over HTTP; --size 1000000 for all
     peer                                             pymerkle on the same entries, and what others publish
     verify                                           a reader's side: one statement, one bundle
 
@@ -23,7 +24,7 @@ from tests.bench.figures import Report
 from tests.bench.stage import POSTGRESQL, SQLITE, overrides
 
 ALGORITHMS: Mapping[str, Algorithm] = {"es256": "ES256", "eddsa": "EdDSA"}
-SYNTHETIC, SERVED = 1_000_000, 10_000  # entries in a whole run; --size says otherwise
+SYNTHETIC, INDEXED, SERVED = 1_000_000, 100_000, 10_000  # entries in a whole run; --size says otherwise
 Benchmark = Callable[[argparse.Namespace, Report], None]
 
 
@@ -38,6 +39,7 @@ def benchmarks() -> dict[str, Benchmark]:
         found[f"ingest.single.{kind}"] = partial(_single, f"ingest.single.{kind}", kind)
     for kind in (SQLITE, POSTGRESQL):
         found[f"growth.synthetic.{kind}"] = partial(_growth, f"growth.synthetic.{kind}", kind)
+        found[f"growth.indexed.{kind}"] = partial(_growth, f"growth.indexed.{kind}", kind, indexed=True)
         found[f"growth.served.{kind}"] = partial(_growth_served, f"growth.served.{kind}", kind)
     found["peer"] = lambda asked, report: peer.run("peer", asked.size or 100_000, report)
     found["verify"] = lambda asked, report: verifying.run("verify", ALGORITHMS, asked.seconds or 2, report)
@@ -59,8 +61,8 @@ def _single(name: str, kind: str, asked: argparse.Namespace, report: Report) -> 
     ingest_single.run(name, kind, wanted, report)
 
 
-def _growth(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
-    growth.run(name, kind, asked.size or SYNTHETIC, report)
+def _growth(name: str, kind: str, asked: argparse.Namespace, report: Report, *, indexed: bool = False) -> None:
+    growth.run(name, kind, asked.size or (INDEXED if indexed else SYNTHETIC), report, indexed=indexed)
 
 
 def _growth_served(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
