@@ -24,7 +24,8 @@ from tests.bench.figures import Report
 from tests.bench.stage import POSTGRESQL, SQLITE, overrides
 
 ALGORITHMS: Mapping[str, Algorithm] = {"es256": "ES256", "eddsa": "EdDSA"}
-SYNTHETIC, INDEXED, SERVED = 1_000_000, 100_000, 10_000  # entries in a whole run; --size says otherwise
+BULK_S, SINGLE_S = 5, 6  # seconds of a measurement in a whole run, which ends within 10 minutes; --seconds says otherwise
+SYNTHETIC, INDEXED, SERVED = {SQLITE: 1_000_000, POSTGRESQL: 100_000}, 100_000, 10_000  # entries; --size says otherwise
 Benchmark = Callable[[argparse.Namespace, Report], None]
 
 
@@ -52,17 +53,17 @@ def _bulk(name: str, algorithm: Algorithm, kind: str, asked: argparse.Namespace,
 
 def _driven(asked: argparse.Namespace, size: int) -> ingest_bulk.Bulk:
     return ingest_bulk.Bulk(
-        asked.seconds or 8, size, asked.lines, asked.connections, overrides(asked.set), asked.profile, not asked.no_audit
+        asked.seconds or BULK_S, size, asked.lines, asked.connections, overrides(asked.set), asked.profile, not asked.no_audit
     )  # fmt: skip
 
 
 def _single(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
-    wanted = ingest_single.Single(asked.seconds or 8, asked.size, asked.clients, overrides(asked.set))
+    wanted = ingest_single.Single(asked.seconds or SINGLE_S, asked.size, asked.clients, overrides(asked.set))
     ingest_single.run(name, kind, wanted, report)
 
 
 def _growth(name: str, kind: str, asked: argparse.Namespace, report: Report, *, indexed: bool = False) -> None:
-    growth.run(name, kind, asked.size or (INDEXED if indexed else SYNTHETIC), report, indexed=indexed)
+    growth.run(name, kind, asked.size or (INDEXED if indexed else SYNTHETIC[kind]), report, indexed=indexed)
 
 
 def _growth_served(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
