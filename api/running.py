@@ -27,7 +27,7 @@ from api.views import Views
 from api.watcher import Watcher
 from ledger import parcels
 from ledger.anchoring import TICK, anchor_worker
-from ledger.db import Busy, Database, LeaseLost, sequencer_lock
+from ledger.db import SILENCE_S, Busy, Database, LeaseLost, sequencer_lock
 from ledger.examiners import Examiners, settle_down, usable_cores
 from ledger.keys import Keys, load_keys
 from ledger.problems import Refused
@@ -126,7 +126,7 @@ def _sequence(settings: Settings, local: Local, service: Service, sequencer: Seq
     sequencer.pool.close(ELSEWHERE)
     while not stop.is_set():
         try:
-            with sequencer_lock(service.database, settings.data) as check_lease:
+            with sequencer_lock(service.database, settings.data, silence_s=SILENCE_S) as check_lease:
                 log.info("sequencer.started")
                 sequencer.pool.close(None)
                 _write(settings, local, service, sequencer, stop, check_lease)

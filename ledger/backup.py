@@ -5,7 +5,7 @@ Backups: one folder with everything that cannot be derived, whichever database i
     manifest.json    origin, size and root of the log in it, the checkpoint's note, the file's SHA-256
     keys/            only if asked for, mode 0600
 
-Not in it: tiles (the entries give them), the pool (nobody was promised anything), and the memory of our own witnesses, since
+Not in it: tiles (the entries give them), what waits to be sequenced (nobody was promised anything), and the memory of our own witnesses, since
 who rolls that back can have a fork cosigned.  A backup is read back and its root computed before it is called one.
 What was erased after it was made is still in it: keep backups no longer than the law lets you.
 
@@ -38,7 +38,7 @@ from verify.strict import b64_decode, b64_encode
 FILE, MANIFEST, KEYS = "ledger.db", "manifest.json", "keys"
 FORMAT = 1
 ROWS = 5_000  # rows copied or hashed at once
-LEFT_OUT = frozenset(("pool",))  # tables whose rows are nobody's promise
+LEFT_OUT = ("parcels", "refusals")  # tables whose rows are nobody's promise
 
 
 class BadBackup(Exception):
@@ -148,7 +148,8 @@ def _copy_file(source: Path, target: Path) -> None:
     # In one step, under one read transaction: in steps it would begin anew whenever the sequencer commits.
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new, pages=-1)
-        new.execute("DELETE FROM pool")
+        for name in LEFT_OUT:
+            new.execute(f"DELETE FROM {name}")  # noqa: S608 - our own names
         new.commit()
         new.execute("PRAGMA journal_mode=DELETE")  # one file, complete when it is closed
 

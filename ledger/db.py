@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 BUSY = 10_000  # ms that a writer waits for another
 SEQUENCER_LOCK = 0x4F726967  # "Orig": one advisory lock of PostgreSQL per database
+SILENCE_S = 15  # a leader that checked nothing for so long is taken for dead, though its machine keeps the connection open
 
 
 CHUNK = 500  # values of one IN; SQLite takes 32,766
@@ -110,11 +111,12 @@ def single_process_lock(data: Path, name: str = "serve.lock") -> Iterator[None]:
 
 
 @contextmanager
-def sequencer_lock(database: Database, data: Path) -> Iterator[Callable[[], None]]:
+def sequencer_lock(database: Database, data: Path, *, silence_s: int = 0) -> Iterator[Callable[[], None]]:
     """
     Hold the right to sequence; raises Busy where another process has it.  Yields a check that raises LeaseLost.
 
-    On PostgreSQL the right lives as long as one connection: a leader that dies, or is cut off, loses it within seconds.
+    On PostgreSQL the right lives as long as one connection: a leader that dies, or is cut off, loses it within seconds, and
+    one that has frozen after `silence_s` without a check (0: never).
     Two sequencers by mistake cannot fork the log (compare-and-swap): the lock only saves them the collisions.
     """
     if database.is_sqlite:
@@ -124,6 +126,8 @@ def sequencer_lock(database: Database, data: Path) -> Iterator[Callable[[], None
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": SEQUENCER_LOCK}):
             raise Busy("another process sequences this log")
+        connection.detach()  # its settings end with it, and a frozen holder's is ended from outside
+        connection.execute(text(f"SET idle_session_timeout = {1000 * silence_s:d}"))
         try:
             yield lambda: _check_lease(connection)
         finally:

@@ -18,6 +18,7 @@ from ledger import parcels
 from ledger.db import Database
 from ledger.mending import mend
 from ledger.models import CosignatureRow, EntryRow, Published
+from ledger.observing import Observer, Silent
 from ledger.pooling import Outcome, Parcel, answer
 from ledger.problems import Fatal
 from ledger.signing import Signed, open_signed, with_lines
@@ -56,6 +57,7 @@ class Publisher:
     clock_key: VerifierKey
     witnesses: Sequence[Witness] = ()
     quorum: int = 0
+    observer: Observer = field(default_factory=Silent)
     _waiting: Unpublished | None = field(default=None, init=False)
     _served: str = field(default="", init=False)
     """The log's own note of the checkpoint that is served."""
@@ -169,6 +171,8 @@ class Publisher:
             return prove_consistency(reader, old, size) if old else []
 
         lines, failed = collect(self.witnesses, signed.body, prove, self.quorum or None)
+        for one in (witness.standing for witness in self.witnesses):
+            self.observer.witness(one.name, signed=one.outcome == "cosigned", seconds=one.took_s)
         for error in failed:
             log.warning("witness.failed", reason=str(error))
         if len(lines) < self.quorum:

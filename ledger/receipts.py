@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledger.db import chunks
-from ledger.models import EntryRow, Published
+from ledger.models import EntryRow, Published, StatementRow
 from ledger.tiles import TileStore
 from producers.sign import format_proof
 from verify.checkpoint import Checkpoint
@@ -75,7 +75,9 @@ def receipts(session: Session, store: TileStore, digests: Iterable[bytes]) -> li
 def _entries(session: Session, digests: list[bytes], size: int) -> dict[bytes, tuple[int, bytes]]:
     found: dict[bytes, tuple[int, bytes]] = {}
     for part in chunks(digests):
-        rows = select(EntryRow.digest, EntryRow.index, EntryRow.entry).where(EntryRow.digest.in_(part), EntryRow.index < size)
+        # By way of the statements: entries have no index of digests.
+        rows = select(StatementRow.digest, EntryRow.index, EntryRow.entry).join(EntryRow, EntryRow.index == StatementRow.index)
+        rows = rows.where(StatementRow.digest.in_(part), EntryRow.index < size)
         found |= {digest: (index, entry) for digest, index, entry in session.execute(rows)}
     return found
 

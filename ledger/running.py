@@ -43,9 +43,9 @@ def sequencer_of(settings: Settings, database: Database, keys: Keys, observer: O
     with database.reading() as session:
         witnesses = witnesses_of(session, settings, keys.log.vkey)
     quorum = 0 if settings.witness_fail_open else settings.witness_quorum
-    publisher = Publisher(database, store, keys.log.vkey, keys.clock.vkey, witnesses, quorum)
-    pool = Pool(settings.pool_limit)
     watching = observer or Silent()
+    publisher = Publisher(database, store, keys.log.vkey, keys.clock.vkey, witnesses, quorum, watching)
+    pool = Pool(settings.pool_limit)
     return Sequencer(database, store, keys, publisher, batch_limit=settings.batch_limit, pool=pool, observer=watching)
 
 

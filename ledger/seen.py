@@ -7,8 +7,8 @@ read off a receipt.  Each may be silent; the largest word counts.  All silent, n
 Source: c2sp.org/tlog-witness ("old 0" is answered with the size a witness cosigned last).
 """
 
-import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from ledger.problems import Fatal
 from ledger.settings import Settings
 from ledger.signing import open_signed
 from ledger.tiles import TileStore
+from ledger.witnessing.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,10 @@ def seen_by_database(database: Database, keys: Keys) -> list[Seen]:
 
 
 def _own_witnesses(settings: Settings, origin: str) -> Iterator[Seen]:
-    for path in sorted(settings.data.glob("witness-*.json")):
+    for path in sorted(settings.data.glob("witness-*.db")):
         try:
-            kept = json.loads(path.read_text("utf-8"))[origin]
-            yield Seen(f"our own witness ({path.name})", int(kept[0]))
-        except (OSError, ValueError, LookupError, TypeError):
+            yield from (Seen(f"our own witness ({path.name})", head.size) for head in Memory(path).heads(origin) if head.size)
+        except sqlite3.DatabaseError:
             continue
 
 

@@ -64,13 +64,13 @@ class Group:
 class Policy:
     """What one reader trusts."""
 
-    logs: list[VerifierKey] = field(default_factory=list)
-    clocks: list[VerifierKey] = field(default_factory=list)
+    logs: tuple[VerifierKey, ...] = ()
+    clocks: tuple[VerifierKey, ...] = ()
     witnesses: dict[str, VerifierKey] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     quorum: str | None = None
-    registrars: list[Registrar] = field(default_factory=list)
-    anchors: list[AnchorPin] = field(default_factory=list)
+    registrars: tuple[Registrar, ...] = ()
+    anchors: tuple[AnchorPin, ...] = ()
     max_age_s: int = 86_400
 
     @classmethod
@@ -98,9 +98,9 @@ class Policy:
         need(word not in ("witness", "group") or is_free, "this name is taken")
         match word, rest:
             case "log", [vkey] | [vkey, _]:
-                self.logs.append(self._vkey(vkey, LOG))
+                self.logs += (self._vkey(vkey, LOG),)
             case "clock", [vkey]:
-                self.clocks.append(self._vkey(vkey, COSIGNER))
+                self.clocks += (self._vkey(vkey, COSIGNER),)
             case "witness", [name, vkey] | [name, vkey, _]:
                 self.witnesses[name] = self._vkey(vkey, COSIGNER, *self.logs, *self.clocks)
             case "group", [name, threshold, *members]:
@@ -115,11 +115,11 @@ class Policy:
                 self.quorum = None if name == "none" else name
             case "registrar", [uri, thumbprint, span, scope] if _REGISTRAR.fullmatch(f"{thumbprint} {span}"):
                 first, _, until = span.partition("-")
-                self.registrars.append(Registrar(uri, thumbprint, count(first), count(until) if until else None, scope))
+                self.registrars += (Registrar(uri, thumbprint, count(first), count(until) if until else None, scope),)
             case "anchor", [chain, *pins] if _ANCHOR.fullmatch(" ".join(pins)):
                 contract, log_id, signer, *code = pins
                 pin = AnchorPin(count(chain), contract.lower(), log_id.lower(), signer.lower(), code[0] if code else None)
-                self.anchors.append(pin)
+                self.anchors += (pin,)
             case "max-age", [seconds]:
                 self.max_age_s = count(seconds)
             case _:

@@ -35,6 +35,8 @@ VERIFIED, FAILED, UNCHECKED, STATED, NONE = "verified", "failed", "unchecked", "
 CLOCK_SKEW_S = 300  # a clock that is this far ahead of the reader's is wrong, not fast
 Heads = Callable[[AnchorPin], tuple[int, bytes]]
 """Reads (size, root) of a signer's head from the reader's own RPC; raises OSError where it cannot."""
+Found = tuple[str, str, Mapping[str, object]]
+"""State, code and facts of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +238,11 @@ class Verification:
         origins = [{"uri": one.uri, "party": one.party, "index": one.index, "state": one.state} for one in journey.origins]
         claims = [{"receiver": e.receiver, "uri": e.uri, "index": e.index} for e in journey.edges if e.state != CONFIRMED]
         if not origins:
-            self.take(12, UNCHECKED, "no-origin", claims=claims)
-        elif journey.state == CONFIRMED:
-            self.take(12, VERIFIED, "origin-ok", origins=origins)
-        else:
-            code = "receiver-withheld" if journey.state == UNKNOWN else "claimed-only"
-            self.take(12, UNCHECKED, code, origins=origins, claims=claims)
+            return self.take(12, UNCHECKED, "no-origin", claims=claims)
+        if journey.state == CONFIRMED:
+            return self.take(12, VERIFIED, "origin-ok", origins=origins)
+        code = "receiver-withheld" if journey.state == UNKNOWN else "claimed-only"
+        return self.take(12, UNCHECKED, code, origins=origins, claims=claims)
 
     def _item(self) -> None:
         for one in [one for one in self.records if one.event and not one.event.is_selling]:
@@ -305,7 +306,7 @@ class Verification:
         state, code, facts = next((one for one in found if one[0] == VERIFIED), (*found, none)[0])
         self.take(16, state, code, **facts)
 
-    def _one_anchor(self, pin: AnchorPin, told: AnchorEvidence) -> "Found":
+    def _one_anchor(self, pin: AnchorPin, told: AnchorEvidence) -> Found:
         now, facts = self.checkpoint, {"chain": pin.chain_id, "size": told.size}
         ends = [(told.size, told.root), (now.size, now.root)]
         (old, old_root), (new, new_root) = ends if told.size <= now.size else ends[::-1]
@@ -324,9 +325,6 @@ class Verification:
             return UNCHECKED, "dev-chain", facts
         whole = told.size > self.records[-1].index
         return (VERIFIED, "anchored", facts) if whole else (UNCHECKED, "anchored-in-part", facts)
-
-
-Found = tuple[str, str, Mapping[str, object]]
 
 
 def closure(journey: Journey, records: Sequence[Record]) -> tuple[list[bytes], list[bytes]]:

@@ -18,6 +18,7 @@ from ledger.migrate import OutOfDate
 from ledger.migrate import check as check_tables
 from ledger.migrate import upgrade as upgrade_tables
 from ledger.objects import HttpObjects, Objects, open_objects
+from ledger.publishing import NotPublished
 from ledger.receipts import Unknown
 from ledger.running import database_of, sequencer_of, store_of
 from ledger.sequencer import system_clock
@@ -64,6 +65,8 @@ def init(
                 session.commit()
             # A crash before this line: the log is there, and the service publishes it when it starts.
             sequencer_of(settings, database, keys).recover()
+    except NotPublished as error:
+        typer.echo(f"not published yet, {error}: add witnesses that follow this log, then serve", err=True)
     except (LogExists, VerificationError) as error:
         fail(str(error))
     finally:

@@ -8,6 +8,7 @@ makes them, then a restart.
 import random
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -55,9 +56,12 @@ def sizes_to(largest: int) -> list[int]:
     return found or [largest]
 
 
-def run(name: str, kind: str, largest: int, report: Report) -> None:
+def run(name: str, kind: str, largest: int, report: Report, *, indexed: bool = False) -> None:
     """Grow one log on one engine."""
-    with workspace() as folder, engine(kind) as held, synthetic_log(folder, held.url) as log, _progress(largest) as progress:
+    with ExitStack() as stack:
+        folder, held = stack.enter_context(workspace()), stack.enter_context(engine(kind))
+        log = stack.enter_context(synthetic_log(folder, held.url, indexed=indexed))
+        progress = stack.enter_context(_progress(largest))
         task = progress.add_task(name, total=largest)
         base: At | None = None
         for size in sizes_to(largest):
@@ -86,9 +90,9 @@ def measure(log: SyntheticLog, size: int) -> At:
 
 
 def _proof_ms(log: SyntheticLog) -> float:
-    digest = log.digest_at(random.randrange(log.size))
+    index = random.randrange(log.size)
     begun = time.perf_counter()
-    log.prove(digest)
+    log.prove(index)
     return (time.perf_counter() - begun) * 1_000
 
 

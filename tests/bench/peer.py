@@ -69,7 +69,7 @@ def _compare(name: str, size: int, log: SyntheticLog, tree: Tree, report: Report
     report.add(f"{name}.append", count / ours, "entries/s", to=count / theirs, against=f"{name}.append.pymerkle")
     indexes = random.sample(range(log.size), PROOFS)
     first, *others = _times(tree.prove_inclusion, [index + 1 for index in indexes])
-    ours_first, *ours_others = _times(log.prove, [log.digest_at(index) for index in indexes])
+    ours_first, *ours_others = _times(log.prove, indexes)
     for what, their, our in (("first", first, ours_first), ("p50", median(others), median(ours_others))):
         report.add(f"{name}.prove.{what}.pymerkle", their * 1_000, "ms")
         report.add(f"{name}.prove.{what}", our * 1_000, "ms", to=their * 1_000, against=f"{name}.prove.{what}.pymerkle")

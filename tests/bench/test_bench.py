@@ -16,7 +16,7 @@ TINY = {
     "ingest.bulk.eddsa.postgresql": ["--size", "300", "--lines", "100", "--connections", "2"],
     "ingest.single.sqlite": ["--size", "60", "--clients", "4"],
     "growth.synthetic.sqlite": ["--size", "3000"],
-    "growth.synthetic.postgresql": ["--size", "3000"],
+    "growth.indexed.postgresql": ["--size", "3000"],
     "growth.served.sqlite": ["--size", "300", "--lines", "100", "--connections", "2"],
     "peer": ["--size", "3000"],
     "verify": [],

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +23,7 @@ from rich.table import Table
 
 from tests.bench.hammering.book import read_book
 from tests.cluster.database import Patroni, binaries
-from tests.cluster.faults import Kill, strike, victims
+from tests.cluster.faults import Blow, strike, victims
 from tests.cluster.front import ROOT, Front
 from tests.support.processes import NotReady, Servers
 from tests.support.seaweed import Seaweed
@@ -42,7 +42,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="originmark-cluster-"))
     folder.chmod(0o755)  # the database's user passes through
-    console = Console(stderr=True)
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
     try:
         with Servers(folder) as servers:
             return _run(servers, asked, console)
@@ -65,12 +65,12 @@ def _run(servers: Servers, asked: argparse.Namespace, console: Console) -> int:
                   f"{front.patroni.synchronous_standby_names()}", highlight=False)  # fmt: skip
     book = servers.folder / "acknowledged.tsv"
     _hammer(front, book, asked)
-    kills: list[Kill] = []
-    for find in victims(front):
+    blows: dict[str, Blow] = {}
+    for kind, find in victims(front).items():
         victim = find()
-        console.print(f"killing {victim.name}: {victim.what}", highlight=False)
-        kills.append(strike(front, victim, book))
-    return _judge(front, book, kills, console)
+        console.print(f"{victim.name} {victim.what}", highlight=False)
+        blows[kind] = strike(victim, book)
+    return _judge(front, book, blows, console)
 
 
 def _start(servers: Servers, asked: argparse.Namespace, console: Console) -> Front:
@@ -89,7 +89,7 @@ def _hammer(front: Front, book: Path, asked: argparse.Namespace) -> None:
     front.servers.start("hammer", [
         sys.executable, "-m", "tests.bench.hammer", "--url", front.url, "--keys", front.keys, "--book", book,
         "--seconds", str(FOREVER_S), "--rate", str(asked.rate), "--batch", "32", "--processes", "1",
-        "--json", front.servers.folder / "hammer.json",
+        "--proofs", "0", "--json", front.servers.folder / "hammer.json",
     ], cwd=ROOT)  # fmt: skip
 
     def is_warm() -> bool:
@@ -98,33 +98,34 @@ def _hammer(front: Front, book: Path, asked: argparse.Namespace) -> None:
     front.servers.wait_until(is_warm, READY_S, "the load", "hammer")
 
 
-def _judge(front: Front, book: Path, kills: Sequence[Kill], console: Console) -> int:
+def _judge(front: Front, book: Path, blows: Mapping[str, Blow], console: Console) -> int:
     hammer = front.servers.running["hammer"]
     os.kill(hammer.process.pid, signal.SIGINT)
     # It finishes what it has begun, then looks every acknowledgement up.
     code = hammer.process.wait(timeout=600)
-    words = [sys.executable, "-m", "tests.bench.hammer", "--check", book, "--url", front.url]
+    words = [sys.executable, "-m", "tests.bench.hammer", "--check", book, "--url", front.url, "--proofs", "1000000"]
     check = subprocess.run([*map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=600)
     audit = front.command("audit", check=False)
     found = dict(line.split("\t")[:2] for line in check.stdout.splitlines() if "\t" in line)
-    _tell(kills, found, audit, console)
+    _tell(blows, found, audit, console)
     if code or check.returncode or audit.returncode:
         console.print(hammer.tail(), check.stderr, audit.stdout, audit.stderr, markup=False, highlight=False)
     return code or check.returncode or audit.returncode
 
 
-def _tell(kills: Sequence[Kill], found: dict[str, str], audit: subprocess.CompletedProcess[str], console: Console) -> None:
+def _tell(blows: Mapping[str, Blow], found: dict[str, str], audit: subprocess.CompletedProcess[str], console: Console) -> None:
     table = Table(title="make cluster", title_justify="left")
-    for name in ("killed", "what", "writes stood still", "another after"):
-        table.add_column(name)
-    for kill in kills:
-        new = "" if kill.until_new_s is None else f"{kill.until_new_s:.1f} s"
-        table.add_row(kill.victim, kill.what, f"{kill.standstill_s:.1f} s", new)
-        print(f"cluster.standstill.{kill.victim}\t{kill.standstill_s}\ts\t{kill.what}")
+    for name in ("what", "", "writes stood still", "another after"):
+        table.add_column(name, no_wrap=True)
+    for kind, blow in blows.items():
+        new = "" if blow.until_new_s is None else f"{blow.until_new_s:.1f} s"
+        table.add_row(blow.victim, blow.what, f"{blow.standstill_s:.1f} s", new)
+        print(f"cluster.standstill.{kind}\t{blow.standstill_s}\ts")
     console.print(table)
     for name in ("promised", "found", "log_size", "proofs_verified", "faults"):
         print(f"cluster.{name}\t{found.get('check.' + name, 'nan')}\tcount")
-    print(f"cluster.audit\t{audit.returncode}\texit code\t{audit.stdout.strip().splitlines()[-1] if audit.stdout else ''}")
+    print(f"cluster.audit\t{audit.returncode}\texit code", flush=True)
+    console.print(audit.stdout.strip(), markup=False, highlight=False)
 
 
 def _install() -> None:

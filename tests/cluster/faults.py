@@ -1,16 +1,16 @@
 """
-What is killed while the hammer runs, and what is measured: from the kill to the end of the longest time without an answer.
+What falls while the hammer runs, and what is measured: the longest time in which nothing was acknowledged.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.hammering.book import read_book, standstill
 from tests.cluster.front import Front
-from tests.support.processes import NotReady, wait_until
+from tests.support.processes import NotReady, Server, wait_until
 
 SETTLE_S = 8.0  # of undisturbed work before and after a kill
 BACK_S = 120.0  # in which writes must go on
@@ -18,7 +18,7 @@ FLOW = 50  # acknowledgements that say that writes go on again
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
+class Blow:
     """One fault, measured."""
 
     victim: str
@@ -30,20 +30,21 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """What to kill, who says that its work was taken over, and how it is started again."""
+    """What falls, who says that its work was taken over, and how it comes back."""
 
     name: str
     what: str
-    restart: Callable[[], object]
+    fall: Callable[[], object]
+    rise: Callable[[], object]
     is_taken_over: Callable[[], bool] | None = None
     is_whole: Callable[[], bool] | None = None
-    """After the restart, before the next fault."""
+    """After it came back, before the next fault."""
 
 
-def strike(front: Front, victim: Victim, book: Path) -> Kill:
-    """Kill, wait until writes go on, start it again, wait until all is whole.  Raises NotReady where writes do not go on."""
+def strike(victim: Victim, book: Path) -> Blow:
+    """Let it fall, wait until writes go on and it is back, until all is whole.  Raises NotReady where writes do not go on."""
     since, count = _now_ms(), len(read_book(book))
-    front.servers.running[victim.name].kill()
+    victim.fall()
     begun, taken = time.monotonic(), None
     if victim.is_taken_over is not None:
         taken = wait_until(victim.is_taken_over, BACK_S, f"nobody took over from {victim.name}")
@@ -51,12 +52,12 @@ def strike(front: Front, victim: Victim, book: Path) -> Kill:
     _wait_for_flow(book, count, begun)
     _pause(SETTLE_S)
     until = _now_ms()
-    victim.restart()
+    victim.rise()
     if victim.is_whole is not None:
         wait_until(victim.is_whole, BACK_S, f"{victim.name} did not come back")
     _pause(SETTLE_S)
     stood = standstill([one.at_ms for one in read_book(book)], since, until)
-    return Kill(victim.name, victim.what, stood, taken)
+    return Blow(victim.name, victim.what, stood, taken)
 
 
 def _wait_for_flow(book: Path, count: int, begun: float) -> None:
@@ -66,9 +67,12 @@ def _wait_for_flow(book: Path, count: int, begun: float) -> None:
         raise NotReady(f"writes stand still for {time.monotonic() - begun:.0f} s") from None
 
 
-def victims(front: Front) -> list[Callable[[], Victim]]:
+def victims(front: Front) -> Mapping[str, Callable[[], Victim]]:
     """In this order; each is looked up when its turn comes."""
-    return [lambda: _database(front), lambda: _volume(front), lambda: _sequencer(front)]
+    return {
+        "database": lambda: _database(front), "volume": lambda: _volume(front),
+        "sequencer": lambda: _sequencer(front), "frozen": lambda: _frozen(front),
+    }  # fmt: skip
 
 
 def _database(front: Front) -> Victim:
@@ -76,20 +80,36 @@ def _database(front: Front) -> Victim:
     leader = patroni.leader()
     if leader is None:
         raise NotReady("no leader to kill")
-    return Victim(leader.name, "leader database with its agent", lambda: patroni.start_node(leader),
+    server = front.servers.running[leader.name]
+    return Victim(leader.name, "killed: leader database and its agent", server.kill, lambda: patroni.start_node(leader),
                   lambda: patroni.leader() not in (None, leader), patroni.is_whole)  # fmt: skip
 
 
 def _volume(front: Front) -> Victim:
-    return Victim("weed-volume-1", "volume server of the tiles", lambda: front.seaweed.start_volume(0))
+    server = front.servers.running["weed-volume-1"]
+    return Victim(server.name, "killed: volume server of the tiles", server.kill, lambda: front.seaweed.start_volume(0))
 
 
 def _sequencer(front: Front) -> Victim:
-    name = front.sequencer()
-    if name is None:
+    began, server = _leading(front)
+    at = front.names.index(server.name)
+    return Victim(server.name, "killed: process that sequences", server.kill, lambda: front.start_process(at),
+                  lambda: front.sequencer()[0] > began, lambda: front.is_ready(at))  # fmt: skip
+
+
+def _frozen(front: Front) -> Victim:
+    """Stopped and woken when another one sequences: two by mistake, for a moment."""
+    began, server = _leading(front)
+    at = front.names.index(server.name)
+    return Victim(server.name, "frozen, later woken: process that sequences", server.freeze, server.wake,
+                  lambda: front.sequencer()[0] > began, lambda: front.is_ready(at))  # fmt: skip
+
+
+def _leading(front: Front) -> tuple[str, Server]:
+    began, name = front.sequencer()
+    if not name:
         raise NotReady("nobody says that it sequences")
-    at = front.names.index(name)
-    return Victim(name, "process that sequences", lambda: front.start_process(at), lambda: front.sequencer() not in (None, name))
+    return began, front.servers.running[name]
 
 
 def _now_ms() -> int:

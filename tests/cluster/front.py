@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,10 +89,10 @@ class Front:
         lines = [line for line in text.splitlines() if line and not line.startswith("#")]
         return kept | dict(line.split("=", 1) for line in lines)
 
-    def sequencer(self) -> str | None:
-        """The process that sequences, by what the processes log; None where nobody has said so yet."""
-        said = {name: when for name in self.names if self.servers.running[name].is_alive and (when := self._became(name))}
-        return max(said, key=lambda name: said[name]) if said else None
+    def sequencer(self) -> tuple[str, str]:
+        """When a process last said that it sequences now, and which; two empty texts while none has."""
+        when, name = max((self._became(name), name) for name in self.names)
+        return (when, name) if when else ("", "")
 
     def _became(self, name: str) -> str:
         """When a process last became the sequencer, RFC 3339; empty where it never did."""
@@ -107,6 +106,10 @@ class Front:
         lines = "\n".join(f"    server api{at + 1} {LOOPBACK}:{port} check" for at, port in enumerate(self.ports))
         template = Template((SETTINGS / "haproxy.cfg").read_text("utf-8"))
         return template.substitute(host=LOOPBACK, port=self.public, servers=lines)
+
+    def is_ready(self, at: int) -> bool:
+        """Whether one process is, by its own word."""
+        return self._is_ready(self.ports[at])
 
     def _is_ready(self, port: int) -> bool:
         try:

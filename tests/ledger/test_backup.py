@@ -1,9 +1,8 @@
 """A backup brings the log back, and never lets it say two things: not by being old, damaged, or of another log."""
 
-import json
 import shutil
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ledger.problems import Fatal
 from ledger.recovering import Gap
 from ledger.restoring import Behind, Restored, Wish, restore
 from ledger.settings import Settings
+from ledger.witnessing.memory import Memory
 from tests.support.ledger import FARM, ORIGIN, Rig, p256
 
 KEY = p256("farm")
@@ -160,7 +160,10 @@ class TestRestore:
         operator.grow(1)
 
     def test_a_witness_that_saw_more_is_enough_to_refuse(self, operator: Operator, tmp_path: Path) -> None:
-        (operator.rig.folder / "witness-w1.json").write_text(json.dumps({ORIGIN: [12, "A" * 43 + "="]}))
+        memory = Memory.create(operator.rig.folder / "witness-w1.db", operator.rig.keys.clock.vkey)
+        memory.follow(operator.rig.keys.log.vkey)
+        (head,) = memory.heads(ORIGIN)
+        assert memory.swap(head, replace(head, size=12))
         with pytest.raises(Behind, match="our own witness"):
             operator.restore(sqlite_settings(operator, tmp_path / "new"))
 

@@ -78,6 +78,14 @@ class Server:
         _signal(self.tree(), signal.SIGKILL)
         self.process.wait(END_S)
 
+    def freeze(self) -> None:
+        """SIGSTOP to all of it: it does nothing any more, and the kernel keeps its connections open."""
+        _signal(self.tree(), signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """SIGCONT: it goes on as if no time had passed."""
+        _signal(self.tree(), signal.SIGCONT)
+
     def end(self) -> None:
         """Ask it to end (SIGTERM), and kill what is left after 20 s."""
         if self.is_alive and not self.is_abrupt:
