@@ -6,7 +6,7 @@ PORT ?= 8000
 export ORIGINMARK_DATA ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts vectors js scan fuzz bench clean
+.PHONY: help demo test check lint types contracts vectors js scan fuzz bench spark clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -63,11 +63,28 @@ js: $(VENV)/.dev $(node_modules_ok)  ## the JavaScript tests alone
 scan: $(VENV)/.dev $(node_modules_ok)  ## what a scan costs a shopper: bytes, requests, time to the verdict on a slow phone
 	@PATH="$$($(PY) -m tests.support.node):$$PATH" $(PY) -m tests.e2e.measure
 
-fuzz: $(VENV)/.dev  ## kill -9 the service 50 times under load, and audit what is left (7 minutes)
+fuzz: $(VENV)/.dev  ## kill -9 the service 50 times under load, then hostile input for 5 minutes; audit what is left (15 minutes)
 	@$(PY) -m tests.e2e.kill9 --rounds 50
+	@$(PY) -m tests.e2e.fuzz --seconds 300 --examples 200
 
 bench: $(VENV)/.bench  ## measure, beside bare verification and a peer (10 minutes; NAMES="growth peer" for some)
 	@$(PY) -m tests.bench $(NAMES) --json build/bench.json
+
+build/spark/.run: tests/bench/requirements-spark.txt
+	@test -d build/spark || python3 -m venv build/spark
+	@build/spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements-spark.txt
+	@touch $@
+
+spark: $(VENV)/.dev build/spark/.run  ## audit exported logs with Spark, and agree with our own audit (10 minutes; needs Java 17)
+	@$(PY) -m tests.bench.spark_run --json build/spark.json
+
+build/spark/.run: tests/bench/requirements-spark.txt
+	@test -d build/spark || python3 -m venv build/spark
+	@build/spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements-spark.txt
+	@touch $@
+
+spark: $(VENV)/.dev build/spark/.run  ## audit exported logs with Spark, and agree with our own audit (10 minutes; needs Java 17)
+	@$(PY) -m tests.bench.spark_run --json build/spark.json
 
 clean:  ## remove what can be made again (not the demo's data)
 	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache contracts/node_modules tests/js/node_modules

@@ -21,6 +21,7 @@ from api.headers import SecurityHeaders
 from api.limits import Limits, Traffic
 from api.measure import Measure
 from api.metrics import Gauges
+from api.openapi import describe
 from api.running import Local, running
 from ledger.settings import Settings
 
@@ -45,6 +46,7 @@ def create_app(settings: Settings, local: Local | None = None) -> FastAPI:
         app.include_router(area.router)
     if local.devchain is not None:
         app.include_router(devchain_router(local.devchain.rpc))
+    describe(app)
     app.mount("/static", StaticFiles(directory=_static()), name="static")
     app.add_middleware(Limits, traffic=app.state.traffic, settings=settings)
     app.add_middleware(Measure)

@@ -12,6 +12,7 @@ Source: architecture, Storage and concurrency.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +20,7 @@ from functools import partial
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
+from api.rates import Rate
 from api.watcher import Watcher
 from ledger import parcels
 from ledger.admission import all_or_none
@@ -28,6 +30,7 @@ from ledger.examiners import Examiners, kids_of
 from ledger.models import GrantRow
 from ledger.pooling import Outcome, Pool
 from ledger.problems import Refused
+from ledger.writing import held
 
 WAIT_S = 25.0  # then the answer is "pending": proxies cut a silent connection after 30
 MAX_KEYS = 65_536  # granted keys kept in memory, 300 bytes each
@@ -43,11 +46,13 @@ class Intake:
     watcher: Watcher
     seal: bytes
     pool_limit: int
+    by_key: Rate = field(default_factory=lambda: Rate(0, "key"))
+    """Statements a minute under one key."""
     _jwks: dict[str, dict[str, str]] = field(default_factory=dict)
 
     async def submit(self, items: Sequence[bytes | Refused], *, together: bool, waits: bool) -> list[Outcome]:
         """What became of each statement, in order.  Raises Refused (`pool-full`) where nothing was taken."""
-        found = await self._examine(items)
+        found = self._within_rate(await self._examine(items))
         if together:
             found = all_or_none(found)
         candidates = [one for one in found if isinstance(one, Candidate)]
@@ -65,6 +70,16 @@ class Intake:
         done = iter(check() if len(raws) == 1 else await run_in_threadpool(check))
         return [one if isinstance(one, Refused) else next(done) for one in items]
 
+    def _within_rate(self, found: Sequence[Candidate | Refused]) -> list[Candidate | Refused]:
+        """Refuse what a key has too much of.  Only what it verifiably signed counts: a kid is public."""
+        counts = Counter(one.kid for one in found if isinstance(one, Candidate) and one.verified)
+        waits = {kid: wait_s for kid, count in counts.items() if (wait_s := self.by_key.wait_s(kid, count))}
+        return [
+            Refused("key-too-often", "too many statements under this key", where="/header/kid", retry_after_s=waits[one.kid])
+            if isinstance(one, Candidate) and one.kid in waits and one.verified else one
+            for one in found
+        ]  # fmt: skip
+
     def _learn(self, kids: set[str]) -> None:
         """Read granted keys.  What is not granted is asked for again: its grant may be on the way."""
         if len(self._jwks) > MAX_KEYS:
@@ -75,6 +90,21 @@ class Intake:
                 self._jwks |= {kid: jwk for kid, jwk in session.execute(rows)}
 
     async def _log(self, items: Sequence[Candidate], together: bool, waits: bool) -> Sequence[Outcome]:
+        try:
+            return await self._hand_over(items, together, waits)
+        except Refused as refused:
+            if refused.code != "log-frozen":
+                raise
+            # Sending again stays safe: what the log has, it still gives the place of.
+            return await run_in_threadpool(self._places, items, refused)
+
+    def _places(self, items: Sequence[Candidate], refused: Refused) -> list[Outcome]:
+        with self.database.reading() as session:
+            rows = held(session, "signing_input_hash", [one.signing_input_hash for one in items])
+            known = {name: Outcome("duplicate", digest, index, time_ms) for name, index, digest, time_ms in rows}
+        return [known.get(one.signing_input_hash, Outcome("refused", one.digest, refused=refused)) for one in items]
+
+    async def _hand_over(self, items: Sequence[Candidate], together: bool, waits: bool) -> Sequence[Outcome]:
         if waits and self.pool.is_open:
             return await self._through_pool(items, together)
         row = await run_in_threadpool(self._send, items, together)

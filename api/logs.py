@@ -44,6 +44,7 @@ def write_journal(form: str = "auto", stream: TextIO | None = None, level: int =
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
         )
     )
+    logging.captureWarnings(True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -83,7 +83,10 @@ class Rate:
 
     def wait_s(self, name: str, amount: int = 1) -> int:
         """Count `amount`; 0 where that is within the limit, else the seconds to wait before trying again."""
-        if self._item is None or self._limiter.hit(self._item, name, cost=amount):
+        # Tested first: what is refused uses nothing up, or one request too large would lock its key out for a minute.
+        if self._item is None or self._limiter.test(self._item, name, cost=amount):
+            if self._item is not None:
+                self._limiter.hit(self._item, name, cost=amount)
             return 0
         return max(1, math.ceil(self._limiter.get_window_stats(self._item, name).reset_time - time.time()))
 

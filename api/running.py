@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.deps import Service
 from api.intake import Intake
 from api.metrics import Metrics
+from api.rates import Rate
 from api.views import Views
 from api.watcher import Watcher
 from ledger import parcels
@@ -92,8 +93,9 @@ def _service(
     watcher = Watcher(partial(_first_open, database))
     workers = settings.workers if settings.workers is not None else usable_cores()
     intake = Intake(
-        database, sequencer.pool, Examiners(validator, workers), watcher, parcels.seal_key(keys.log), settings.pool_limit
-    )
+        database, sequencer.pool, Examiners(validator, workers), watcher, parcels.seal_key(keys.log), settings.pool_limit,
+        Rate(settings.party_rate, "key"),
+    )  # fmt: skip
     return Service(
         settings=settings, database=database, store=store_of(settings), validator=validator,
         intake=intake, tallies=Tallies(), watcher=watcher,

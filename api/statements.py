@@ -116,6 +116,7 @@ def _many(told: Sequence[Outcome], request: Request, service: Service, submissio
             # Nearly every line, and all of it plain: printed by hand, at a tenth of what a JSON printer takes.
             rows.append(_line_of(number, outcome))
         else:
+            service.metrics.refused(outcome.refused.code)
             row = {"line": number} | as_json(outcome) | {"problem": problem_body(outcome.refused, base_url=base, lang=lang)}
             rows.append(json.dumps(row, ensure_ascii=False))
     headers = {"cache-control": "no-store"} | PUBLIC

@@ -21,6 +21,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 BUSY = 10_000  # ms that a writer waits for another
 SEQUENCER_LOCK = 0x4F726967  # "Orig": one advisory lock of PostgreSQL per database
+# What only a sequencer writes.  Whoever gets the right to sequence ends the transactions of whoever had it: a frozen process
+# would hold its rows for ever, and everybody would wait for it.
+_FENCE = """
+    SELECT pg_terminate_backend(l.pid) FROM pg_locks l
+      JOIN pg_class c ON c.oid = l.relation JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+     WHERE l.mode = 'RowExclusiveLock' AND c.relname IN ('entries', 'checkpoint', 'published') AND l.pid <> pg_backend_pid()
+"""
 SILENCE_S = 15  # a leader that checked nothing for so long is taken for dead, though its machine keeps the connection open
 
 
@@ -116,7 +123,7 @@ def sequencer_lock(database: Database, data: Path, *, silence_s: int = 0) -> Ite
     Hold the right to sequence; raises Busy where another process has it.  Yields a check that raises LeaseLost.
 
     On PostgreSQL the right lives as long as one connection: a leader that dies, or is cut off, loses it within seconds, and
-    one that has frozen after `silence_s` without a check (0: never).
+    one that has frozen after `silence_s` without a check (0: never).  What it had not committed then is rolled back.
     Two sequencers by mistake cannot fork the log (compare-and-swap): the lock only saves them the collisions.
     """
     if database.is_sqlite:
@@ -128,6 +135,7 @@ def sequencer_lock(database: Database, data: Path, *, silence_s: int = 0) -> Ite
             raise Busy("another process sequences this log")
         connection.detach()  # its settings end with it, and a frozen holder's is ended from outside
         connection.execute(text(f"SET idle_session_timeout = {1000 * silence_s:d}"))
+        connection.execute(text(_FENCE))
         try:
             yield lambda: _check_lease(connection)
         finally:

@@ -61,8 +61,8 @@ def test_tiles_are_for_everybody_and_for_ever(operator: Operator) -> None:
 def test_the_proposed_policy_can_be_read_and_warns(operator: Operator) -> None:
     text = operator.client.get("/log/policy").text
     policy = Policy.parse(text)
-    assert policy.logs == (operator.keys.log.vkey,)
-    assert policy.clocks == (operator.keys.clock.vkey,)
+    assert list(policy.logs) == [operator.keys.log.vkey]
+    assert list(policy.clocks) == [operator.keys.clock.vkey]
     assert policy.registrars[0].uri == operator.registrar
     assert text.startswith("#")
 

@@ -15,13 +15,14 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.rates import Rate, Windows, address_of
-from tests.api.conftest import BASE, problem_of, start
-from tests.support.ledger import FARM, event_body, p256, payload
+from tests.api.conftest import BASE, Operator, problem_of, start
+from tests.support.ledger import FARM, GTIN, event_body, p256, payload
 from tests.support.service import Service, running_service
 from tests.support.wire import post, wire
 
 PATIENCE_S = 1.0
 REQUESTS, CONNECTIONS, MEMORY = 4, 24, 1_048_576
+MANY = {"content-type": "text/plain"}
 ONE = {"content-type": "application/vc+jwt"}
 SOON_S = 8.0  # on a machine that does other things as well
 
@@ -172,6 +173,24 @@ class TestRates:
         slow = next(answer for answer in answers if answer.status_code == 429)
         assert problem_of(slow)["code"] == "too-often"
         assert 0 < int(slow.headers["retry-after"]) <= 60
+
+    def test_a_key_that_submits_too_much_is_slowed_and_a_stranger_cannot_use_up_its_share(
+        self, tmp_path: Path, sqlite_template: Path
+    ) -> None:
+        settings, keys, key = start(tmp_path, sqlite_template, party_rate=5)
+        with TestClient(create_app(settings), base_url=BASE) as client:
+            operator = Operator(settings, keys, client, key)
+            operator.log(operator.grant(FARM, p256("farm"), mint=[GTIN]))
+            operator.log(operator.event())  # from here on this process knows the farm's key
+            forged = [operator.event(FARM, p256("farm"))[:-4] + b"AAAA" for _ in range(10)]
+            assert {operator.post(raw).status_code for raw in forged} <= {400, 401}
+            lines = operator.client.post("/statements", content=b"\n".join(operator.event() for _ in range(3)), headers=MANY)
+            assert [json.loads(line)["status"] for line in lines.text.splitlines()] == ["published"] * 3
+            codes = [operator.post(operator.event()) for _ in range(4)]
+        slow = [answer for answer in codes if answer.status_code == 429]
+        assert slow
+        assert problem_of(slow[0])["code"] == "key-too-often"
+        assert 0 < int(slow[0].headers["retry-after"]) <= 60
 
     def test_neighbours_of_one_ipv6_prefix_count_as_one(self) -> None:
         assert address_of(("2001:db8::1", 1)) == address_of(("2001:db8::ffff", 2)) != address_of(("2001:db8:0:1::1", 1))

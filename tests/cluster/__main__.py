@@ -23,7 +23,7 @@ from rich.table import Table
 
 from tests.bench.hammering.book import read_book
 from tests.cluster.database import Patroni, binaries
-from tests.cluster.faults import Blow, strike, victims
+from tests.cluster.faults import KINDS, Blow, strike, victims
 from tests.cluster.front import ROOT, Front
 from tests.support.processes import NotReady, Servers
 from tests.support.seaweed import Seaweed
@@ -67,6 +67,8 @@ def _run(servers: Servers, asked: argparse.Namespace, console: Console) -> int:
     _hammer(front, book, asked)
     blows: dict[str, Blow] = {}
     for kind, find in victims(front).items():
+        if asked.only and kind not in asked.only:
+            continue
         victim = find()
         console.print(f"{victim.name} {victim.what}", highlight=False)
         blows[kind] = strike(victim, book)
@@ -149,6 +151,7 @@ def _arguments() -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--rate", type=float, default=300, help="statements a second")
     parser.add_argument("--patroni", type=Path, default=Path("/usr/bin/patroni"), help="another Patroni than Debian's")
+    parser.add_argument("--only", action="append", default=[], choices=KINDS, help="of the faults; several times for several")
     parser.add_argument("--keep", action="store_true", help="leave logs and data")
     return parser.parse_args()
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.bench.hammering.book import read_book, standstill
@@ -14,6 +15,7 @@ from tests.support.processes import NotReady, Server, wait_until
 
 SETTLE_S = 8.0  # of undisturbed work before and after a kill
 BACK_S = 120.0  # in which writes must go on
+KINDS = ("database", "volume", "sequencer", "frozen")
 FLOW = 50  # acknowledgements that say that writes go on again
 
 
@@ -69,10 +71,7 @@ def _wait_for_flow(book: Path, count: int, begun: float) -> None:
 
 def victims(front: Front) -> Mapping[str, Callable[[], Victim]]:
     """In this order; each is looked up when its turn comes."""
-    return {
-        "database": lambda: _database(front), "volume": lambda: _volume(front),
-        "sequencer": lambda: _sequencer(front), "frozen": lambda: _frozen(front),
-    }  # fmt: skip
+    return {kind: partial(find, front) for kind, find in zip(KINDS, (_database, _volume, _sequencer, _frozen), strict=True)}
 
 
 def _database(front: Front) -> Victim:

@@ -7,6 +7,7 @@ from ledger.keys import load_keys
 from ledger.problems import Fatal
 from ledger.receipts import receipt
 from ledger.rotation import clocks_of, next_clock, rotate_clock
+from producers.sign import format_proof
 from tests.support.ledger import FARM, ORIGIN, Rig, p256
 from verify.checkpoint import Checkpoint
 from verify.cosignature import verify_cosignature
@@ -55,8 +56,8 @@ def test_an_old_receipt_verifies_under_the_old_clock_and_a_new_one_under_the_new
     with after.database.reading() as session:
         new = receipt(session, after.store, parse_statement(raw).digest).proof
     entry = after.entry(index).encode()
-    check_receipt(TlogProof.parse(old.format()), entry, rig.keys.log.vkey, old_clock)
-    check_receipt(TlogProof.parse(new.format()), entry, rig.keys.log.vkey, new_clock)
+    check_receipt(TlogProof.parse(format_proof(old)), entry, rig.keys.log.vkey, old_clock)
+    check_receipt(TlogProof.parse(format_proof(new)), entry, rig.keys.log.vkey, new_clock)
     assert not lines_of(parse_note(new.checkpoint), old_clock)
 
 
