@@ -78,13 +78,5 @@ build/spark/.run: tests/bench/requirements-spark.txt
 spark: $(VENV)/.dev build/spark/.run  ## audit exported logs with Spark, and agree with our own audit (10 minutes; needs Java 17)
 	@$(PY) -m tests.bench.spark_run --json build/spark.json
 
-build/spark/.run: tests/bench/requirements-spark.txt
-	@test -d build/spark || python3 -m venv build/spark
-	@build/spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements-spark.txt
-	@touch $@
-
-spark: $(VENV)/.dev build/spark/.run  ## audit exported logs with Spark, and agree with our own audit (10 minutes; needs Java 17)
-	@$(PY) -m tests.bench.spark_run --json build/spark.json
-
 clean:  ## remove what can be made again (not the demo's data)
 	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache contracts/node_modules tests/js/node_modules
