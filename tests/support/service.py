@@ -20,7 +20,7 @@ import httpx2
 from api.__main__ import originmark_app
 from producers.cli.app import main as producers_main
 
-READY_S = 60
+READY_S = 180  # a machine that runs everything else beside it
 POLL_S = 0.05
 ROOT = Path(__file__).parents[2]
 
@@ -66,15 +66,19 @@ class Service:
 
     def start(self) -> None:
         """Start, and return when it is ready."""
-        log = (self.data.parent / f"{self.data.name}.log").open("ab")
-        self.process = subprocess.Popen([sys.executable, "-m", "api", "serve", "--port", str(self.port)], cwd=ROOT,
-                                        env=self.environment, stdout=log, stderr=log)  # fmt: skip
-        log.close()
+        self.launch(self.data.parent / f"{self.data.name}.log")
+        assert self.process is not None
         deadline = time.monotonic() + READY_S
         while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.data.parent / f"{self.data.name}.log").read_text()[-3000:])
             threading.Event().wait(POLL_S)
+
+    def launch(self, log: Path) -> None:
+        """Start without waiting."""
+        with log.open("ab") as out:
+            self.process = subprocess.Popen([sys.executable, "-m", "api", "serve", "--port", str(self.port)], cwd=ROOT,
+                                            env=self.environment, stdout=out, stderr=out)  # fmt: skip
 
     def _is_ready(self) -> bool:
         try:
