@@ -337,6 +337,14 @@ class TestHttp:
         with serving(create_witness_app(witness)) as url:
             assert httpx2.post(f"{url}/add-checkpoint", content=b"x" * (MAX_REQUEST + 1)).status_code == 413
 
+    def test_a_body_that_comes_too_slowly_is_given_up(self, witness: Cosigner, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ledger.witnessing.app.READ_S", 0.1)
+        with serving(create_witness_app(witness)) as url:
+            where = urlsplit(url)
+            with socket.create_connection((where.hostname or "", where.port or 0)) as slow:
+                slow.sendall(b"POST /add-checkpoint HTTP/1.1\r\nhost: x\r\ncontent-length: 9000\r\n\r\nold 0\n")
+                assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+
     def test_a_client_that_leaves_in_the_middle_disturbs_nobody(self, witness: Cosigner) -> None:
         with serving(create_witness_app(witness)) as url:
             where = urlsplit(url)

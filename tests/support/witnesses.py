@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
 import pytest
@@ -37,6 +37,7 @@ class Running:
     words: tuple[str, ...]
     environment: Mapping[str, str]
     server: Server
+    serve: tuple[str, ...]
 
     def command(self, *words: str) -> str:
         """What a command of the witness prints."""
@@ -50,8 +51,15 @@ def own_witness(servers: Servers, name: str, log: VerifierKey) -> Running:
     environment = {**os.environ, "ORIGINMARK_WITNESS_DATA": str(folder)}
     key = VerifierKey.parse(_run((*words, "init", name), environment).split()[-1])
     _run((*words, "add-log", log.format()), environment)
-    server = servers.start("own", (*words, "serve", "--port", str(port)), env=environment, cwd=ROOT)
-    return _ready(servers, Running(key, f"http://127.0.0.1:{port}", words, environment, server))
+    serve = (*words, "serve", "--port", str(port))
+    server = servers.start("own", serve, env=environment, cwd=ROOT)
+    return _ready(servers, Running(key, f"http://127.0.0.1:{port}", words, environment, server, serve))
+
+
+def again(servers: Servers, witness: Running) -> Running:
+    """Start a witness that ended."""
+    server = servers.start(witness.server.name, witness.serve, env=witness.environment, cwd=ROOT)
+    return _ready(servers, replace(witness, server=server))
 
 
 def peer_witness(servers: Servers, name: str, log: VerifierKey) -> Running:
@@ -62,8 +70,9 @@ def peer_witness(servers: Servers, name: str, log: VerifierKey) -> Running:
     environment = {**os.environ, "PYTHONPATH": str(PEERS), "AICS_WITNESS_CONFIG": str(folder / "witness.json")}
     key = VerifierKey.parse(_run((*words, "init", "--name", name), environment).strip())
     _run((*words, "add-log", "--origin", log.name, "--vkey", log.format()), environment)
-    server = servers.start("peer", (*words, "serve", "--listen", f"127.0.0.1:{port}"), env=environment, cwd=ROOT)
-    return _ready(servers, Running(key, f"http://127.0.0.1:{port}", words, environment, server))
+    serve = (*words, "serve", "--listen", f"127.0.0.1:{port}")
+    server = servers.start("peer", serve, env=environment, cwd=ROOT)
+    return _ready(servers, Running(key, f"http://127.0.0.1:{port}", words, environment, server, serve))
 
 
 def _run(words: Sequence[str], environment: Mapping[str, str]) -> str:
