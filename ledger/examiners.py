@@ -11,6 +11,7 @@ import gc
 import marshal
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -51,12 +52,6 @@ class Examiners:
         slices = [raws[at : at + SLICE] for at in range(0, len(raws), SLICE)]
         return [one for part, task in self._sent(slices, now_ms, jwks) for one in self._read(part, task, now_ms, jwks)]
 
-    def start(self) -> None:
-        """Start the workers now, so that the first large batch need not wait for them."""
-        if self.workers:
-            for task in [self._executor().submit(os.getpid) for _ in range(self.workers)]:
-                task.result()
-
     def close(self) -> None:
         """End the workers."""
         if self._pool is not None:
@@ -83,8 +78,22 @@ class Examiners:
         if self._pool is None:
             # Never fork: this process has threads, and locks they hold would stay locked in the child.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(min(self.workers, MAX_WORKERS), mp_context=context, initializer=settle_down)
+            self._pool = ProcessPoolExecutor(min(self.workers, MAX_WORKERS), mp_context=context, initializer=_start)
         return self._pool
+
+
+def _start() -> None:
+    """What a worker does before its first slice."""
+    settle_down()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A service killed with -9 closes nothing: its workers would wait for work for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 def settle_down() -> None:
