@@ -6,7 +6,7 @@ PORT ?= 8000
 export ORIGINMARK_DATA ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts vectors js scan fuzz bench spark clean
+.PHONY: help demo test check lint types contracts vectors js scan fuzz bench hammer cluster spark clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -69,6 +69,12 @@ fuzz: $(VENV)/.dev  ## kill -9 the service 50 times under load, then hostile inp
 
 bench: $(VENV)/.bench  ## measure, beside bare verification and a peer (10 minutes; NAMES="growth peer" for some)
 	@$(PY) -m tests.bench $(NAMES) --json build/bench.json
+
+hammer: $(VENV)/.dev  ## load a fresh log for 20 seconds, verify all it answers, audit it
+	@$(PY) -m tests.bench.hammer
+
+cluster: $(VENV)/.dev  ## a whole cluster on this machine (Debian), killed in parts under the hammer, audited (6 minutes)
+	@$(PY) -m tests.cluster
 
 build/spark/.run: tests/bench/requirements-spark.txt
 	@test -d build/spark || python3 -m venv build/spark

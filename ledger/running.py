@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from ledger.db import Database, open_database
 from ledger.keys import Keys, note_signer
 from ledger.models import WitnessRow
-from ledger.objects import ObstoreObjects
+from ledger.objects import open_objects
 from ledger.observing import Observer, Silent
 from ledger.pooling import Pool
 from ledger.publishing import Publisher
@@ -34,7 +34,7 @@ def database_of(settings: Settings) -> Database:
 
 def store_of(settings: Settings) -> TileStore:
     """The configured tile store."""
-    return TileStore(ObstoreObjects(settings.tiles))
+    return TileStore(open_objects(settings.tiles))
 
 
 def sequencer_of(settings: Settings, database: Database, keys: Keys, observer: Observer | None = None) -> Sequencer:

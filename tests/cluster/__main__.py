@@ -107,15 +107,20 @@ def _judge(front: Front, book: Path, blows: Mapping[str, Blow], console: Console
     code = hammer.process.wait(timeout=600)
     words = [sys.executable, "-m", "tests.bench.hammer", "--check", book, "--url", front.url, "--proofs", "1000000"]
     check = subprocess.run([*map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=600)
-    audit = front.command("audit", check=False)
+    audits = {"audit": front.command("audit", check=False), "audit_replica": front.command("audit", check=False, ask="standby")}
     found = dict(line.split("\t")[:2] for line in check.stdout.splitlines() if "\t" in line)
-    _tell(blows, found, audit, console)
-    if code or check.returncode or audit.returncode:
-        console.print(hammer.tail(), check.stderr, audit.stdout, audit.stderr, markup=False, highlight=False)
-    return code or check.returncode or audit.returncode
+    _tell(blows, found, console)
+    print(f"cluster.database\t{front.patroni.bytes_stored()}\tbytes")
+    for name, audit in audits.items():
+        print(f"cluster.{name}\t{audit.returncode}\texit code", flush=True)
+        console.print(audit.stdout.strip(), audit.stderr.strip(), markup=False, highlight=False)
+        code = code or audit.returncode
+    if code or check.returncode:
+        console.print(hammer.tail(), check.stderr, markup=False, highlight=False)
+    return code or check.returncode
 
 
-def _tell(blows: Mapping[str, Blow], found: dict[str, str], audit: subprocess.CompletedProcess[str], console: Console) -> None:
+def _tell(blows: Mapping[str, Blow], found: Mapping[str, str], console: Console) -> None:
     table = Table(title="make cluster", title_justify="left")
     for name in ("what", "", "writes stood still", "another after"):
         table.add_column(name, no_wrap=True)
@@ -126,8 +131,6 @@ def _tell(blows: Mapping[str, Blow], found: dict[str, str], audit: subprocess.Co
     console.print(table)
     for name in ("promised", "found", "log_size", "proofs_verified", "faults"):
         print(f"cluster.{name}\t{found.get('check.' + name, 'nan')}\tcount")
-    print(f"cluster.audit\t{audit.returncode}\texit code", flush=True)
-    console.print(audit.stdout.strip(), markup=False, highlight=False)
 
 
 def _install() -> None:

@@ -124,6 +124,12 @@ class Patroni:
             row = connection.execute("SHOW synchronous_standby_names").fetchone()
         return str(row[0]) if row else ""
 
+    def bytes_stored(self) -> int:
+        """The size of the database with its indexes."""
+        with self._connect("originmark") as connection:
+            row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        return int(str(row[0])) if row else 0
+
     def _start_etcd(self) -> None:
         client, peer = f"http://{LOOPBACK}:{self._etcd}", f"http://{LOOPBACK}:{self._etcd_peer}"
         folder = self.servers.folder / "etcd"

@@ -71,10 +71,12 @@ class Front:
         words = [sys.executable, "-m", "api", "serve", "--host", LOOPBACK, "--port", str(self.ports[at])]
         return self.servers.start(f"api{at + 1}", words, env=self.environment(), cwd=ROOT)
 
-    def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `originmark …` to its end."""
-        done = subprocess.run([sys.executable, "-m", "api", *words], cwd=ROOT, env=self.environment(), text=True,
-                              capture_output=True, timeout=900)  # fmt: skip
+    def command(self, *words: str, check: bool = True, ask: str = "read-write") -> subprocess.CompletedProcess[str]:
+        """Run `originmark …` to its end, against the leader, or a replica where `ask` is "standby"."""
+        env = self.environment()
+        env["ORIGINMARK_DATABASE_URL"] = env["ORIGINMARK_DATABASE_URL"].replace("attrs=read-write", f"attrs={ask}")
+        done = subprocess.run([sys.executable, "-m", "api", *words], cwd=ROOT, env=env, text=True, capture_output=True,
+                              timeout=900)  # fmt: skip
         if check and done.returncode:
             raise RuntimeError(f"originmark {' '.join(words)}: {done.stdout}{done.stderr}")
         return done

@@ -13,7 +13,7 @@ from ledger.db import Database
 from ledger.erasure import erasure_statement
 from ledger.keys import create_keys
 from ledger.models import Base, EventRow, StatementRow, SubjectKey
-from ledger.objects import ObstoreObjects
+from ledger.objects import open_objects
 from ledger.receipts import receipt
 from ledger.shown import erasures
 from ledger.tiles import TileStore
@@ -120,7 +120,7 @@ def test_a_damaged_file_is_named(full: Rig, damage: str) -> None:
 
 
 def test_tiles_alone_can_be_audited_by_anybody(full: Rig) -> None:
-    copy = TileStore(ObstoreObjects(str(full.folder / "tiles")))
+    copy = TileStore(open_objects(str(full.folder / "tiles")))
     report = audit_served(copy, full.keys.log.vkey, full.keys.clock.vkey)
     assert (report.entries, report.served.is_signed, report.served.time_s) == (14, True, full.now_ms // 1000)
     assert not audit_served(copy).served.is_signed

@@ -24,7 +24,7 @@ from ledger.examiners import examine_here
 from ledger.genesis import create_log, registrar_uri
 from ledger.keys import Keys, create_keys
 from ledger.models import EntryRow, GrantRow
-from ledger.objects import Objects, ObstoreObjects
+from ledger.objects import Objects, open_objects
 from ledger.pooling import POOL_LIMIT, Outcome
 from ledger.problems import Refused
 from ledger.publishing import Publisher
@@ -70,7 +70,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.keys: Keys = create_keys(self.folder / "keys", ORIGIN)
-        self.store = TileStore(self.objects or ObstoreObjects(str(self.folder / "tiles")))
+        self.store = TileStore(self.objects or open_objects(str(self.folder / "tiles")))
         self.registrar = registrar_uri(ORIGIN)
         self.sequencer = self.fresh_sequencer()
 

@@ -16,7 +16,7 @@ from threading import Thread
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.objects import ObstoreObjects
+from ledger.objects import open_objects
 from ledger.tiles import RightEdge, TileStore
 from producers.sign import Signer, cosign, sign_note
 from verify import watch
@@ -52,7 +52,7 @@ class Place:
     ) -> str:
         """Put the whole log there; returns its checkpoint."""
         edge, tiles = RightEdge().extend(tree)
-        TileStore(ObstoreObjects(str(self.log))).write(tiles, {}, repair=True)
+        TileStore(open_objects(str(self.log))).write(tiles, {}, repair=True)
         body = sign_note(Checkpoint(key.name, edge.size, edge.root()).format(), [key])
         text = body.rpartition("\n\n")[0] + "\n"
         body += "".join(cosign(text, one, int(time.time()) - age_s) for one in (CLOCK, *witnesses))
