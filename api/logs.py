@@ -26,7 +26,7 @@ def write_journal(form: str = "auto", stream: TextIO | None = None, level: int =
     is_text = form == "text" or (form == "auto" and target.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         name_the_error,
         shorten,
@@ -34,9 +34,11 @@ def write_journal(form: str = "auto", stream: TextIO | None = None, level: int =
     last: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if is_text else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
+    # Our own lines do not take the way through `logging`: one a request, at half the time.
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(target),
     )
     handler = logging.StreamHandler(target)
     handler.setFormatter(

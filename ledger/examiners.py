@@ -11,6 +11,7 @@ import gc
 import marshal
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -78,22 +79,8 @@ class Examiners:
         if self._pool is None:
             # Never fork: this process has threads, and locks they hold would stay locked in the child.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(min(self.workers, MAX_WORKERS), mp_context=context, initializer=_start)
+            self._pool = ProcessPoolExecutor(min(self.workers, MAX_WORKERS), mp_context=context, initializer=_begin)
         return self._pool
-
-
-def _start() -> None:
-    """What a worker does before its first slice."""
-    settle_down()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A service killed with -9 closes nothing: its workers would wait for work for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)
 
 
 def settle_down() -> None:
@@ -105,6 +92,20 @@ def settle_down() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _begin() -> None:
+    """Begin as a worker, and end with the service: a worker of one that was killed would wait for work for ever."""
+    settle_down()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process at the terminal; the service says when
+    threading.Thread(target=_end_with_service, name="service", daemon=True).start()
+
+
+def _end_with_service() -> None:
+    service = multiprocessing.parent_process()
+    if service is not None:
+        service.join()
+        os._exit(0)
 
 
 def examine_here(raws: Iterable[bytes], now_ms: int, validator: EventValidator, jwks: Jwks) -> Examined:
