@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from api.intake import Intake
 from api.language import Catalog, pick_language
 from api.metrics import Metrics
+from api.proofs import Proofs
 from api.views import Views
 from api.watcher import Watcher
 from ledger.db import Database
@@ -38,6 +39,7 @@ class Service:
     watcher: Watcher
     views: Views
     intake: Intake
+    proofs: Proofs
     tallies: Tallies
     log_signer: Signer
     """Signs answer notes here, and checkpoints in the sequencer."""

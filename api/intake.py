@@ -118,8 +118,9 @@ class Intake:
         await asyncio.wait(tickets, timeout=WAIT_S)
         told: list[Outcome] = []
         for ticket in tickets:
-            # What is late goes on without us: sending again will find it.
-            told += ticket.result() if ticket.done() else ()
+            if not ticket.done():
+                break  # what is late goes on without us, and all behind it: sending again will find it
+            told += ticket.result()
         return told + [Outcome("pending", one.digest) for one in items[len(told) :]]
 
     def _send(self, items: Sequence[Candidate], together: bool) -> int:

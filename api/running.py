@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.deps import Service
 from api.intake import Intake
 from api.metrics import Metrics
+from api.proofs import Proofs
 from api.rates import Rate
 from api.views import Views
 from api.watcher import Watcher
@@ -96,8 +97,9 @@ def _service(
         database, sequencer.pool, Examiners(validator, workers), watcher, parcels.seal_key(keys.log), settings.pool_limit,
         Rate(settings.party_rate, "key"),
     )  # fmt: skip
+    store = store_of(settings)
     return Service(
-        settings=settings, database=database, store=store_of(settings), validator=validator,
+        settings=settings, database=database, store=store, proofs=Proofs(database, store), validator=validator,
         intake=intake, tallies=Tallies(), watcher=watcher,
         views=Views.load(origin=settings.origin, banner=local.is_demo), log_signer=keys.log, clock_key=keys.clock.vkey,
         metrics=metrics, limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,

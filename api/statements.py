@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from starlette.concurrency import run_in_threadpool
 
 from api.bodies import media_type, read_body
 from api.cors import preflight
@@ -59,7 +58,7 @@ async def submit(request: Request, service: Serving) -> Response:
     )
     if not submission.single:
         return _many(told, request, service, submission)
-    proof = await run_in_threadpool(_proof, service, told[0]) if told[0].index is not None else None
+    proof = await service.proofs.of(told[0].digest) if told[0].index is not None else None
     return _single(told[0], proof, request, service)
 
 
@@ -93,11 +92,6 @@ def _line(line: bytes, as_json: bool) -> bytes | Refused:
     except ValueError:
         text = None
     return text.encode() if isinstance(text, str) and text.isascii() else Refused("bad-line", "not a JSON string")
-
-
-def _proof(service: Service, outcome: Outcome) -> str:
-    with service.database.reading() as session:
-        return format_proof(receipt(session, service.store, outcome.digest).proof)
 
 
 def _single(outcome: Outcome, proof: str | None, request: Request, service: Service) -> Response:
