@@ -5,8 +5,9 @@ Backups: one folder with everything that cannot be derived, whichever database i
     manifest.json    origin, size and root of the log in it, the checkpoint's note, the file's SHA-256
     keys/            only if asked for, mode 0600
 
-Not in it: tiles (the entries give them), what waits to be sequenced (nobody was promised anything), and the memory of our own witnesses, since
-who rolls that back can have a fork cosigned.  A backup is read back and its root computed before it is called one.
+Not in it: tiles (the entries give them), what waits to be sequenced (nobody was promised anything), and the memory of our own
+witnesses, since who rolls that back can have a fork cosigned.  A backup is read back and its root computed before it is
+called one.
 What was erased after it was made is still in it: keep backups no longer than the law lets you.
 
 Source: sqlite.org/backup.html; PostgreSQL 15, sections 13.2.2 (repeatable read) and 26 (what this does not replace).

@@ -4,6 +4,7 @@ A monitor: `python -m verify watch URL|DIR --policy FILE --state FILE [--evidenc
 It verifies who signed the log's checkpoint, and from the tiles that the tree it remembers is the beginning of the new one.
 Exit codes: 0 all is well (--once); 1 fork, rollback, bad signature, tiles that do not give the signed root, and evidence is
 kept; 2 usage; 3 could not be checked: too old; away or too few witnesses (without --once: for the policy's max-age).
+With --log URL|DIR the first address is a witness's `…/<log>`: what it has seen is compared with what is remembered here.
 
 What it catches is checked by `python -m verify evidence FILE --policy FILE [--log URL|DIR] [--out FILE]`, offline unless the
 newer tree's tiles must tell (--log): 0 it convicts the log; 1 it does not; 2 usage; 3 only those tiles can tell.
@@ -88,18 +89,25 @@ def compare(last: str, new: str, prefix: str) -> tuple[str, Evidence]:
     return code, pair
 
 
-def look(prefix: str, policy: Policy, state: Path, evidence: Path, now_s: float) -> Checkpoint:
-    """Look once and remember.  Raises OSError; NotTrusted `no-quorum`, `too-old`; NotConsistent with a key of SAYS, and more."""
+def look(prefix: str, policy: Policy, state: Path, evidence: Path, now_s: float, tiles: str | None = None) -> Checkpoint:
+    """
+    Look once and remember; with `tiles`, only compare what somebody else has seen of the log, who may lag behind.
+
+    Raises OSError; NotTrusted `no-quorum`, `too-old`; NotConsistent with a key of SAYS; what a bad checkpoint raises.
+    """
     body = fetch(f"{prefix.rstrip('/')}/checkpoint", MAX_NOTE).decode("utf-8", "replace")
     new, is_met, time_s = _open(body, policy)
     if state.exists():
         last = state.read_text("utf-8")
         need(_open(last, policy)[0].origin == new.origin, f"{state} is about another log", "other-log")
-        code, pair = compare(last, body, prefix)
-        if code:
+        code, pair = compare(last, body, tiles or prefix)
+        if code and not (tiles and code == "rolled-back"):
             path = evidence / f"evidence-{sha256(pair.format().encode()).hexdigest()[:16]}.txt"
             write(path, pair.format())
             raise NotConsistent(f"{SAYS[code]} {path}", code=code)
+    if tiles:
+        need(state.exists(), "nothing is remembered yet that it could be compared with", "other-log")
+        return new
     write(state, body)  # whatever its age and witnesses: what was signed once is held against the log for ever
     if not is_met:
         raise NotTrusted("fewer witnesses than the policy asks for. 见证方数量不足", code="no-quorum")
@@ -134,7 +142,7 @@ def _watch(options: argparse.Namespace, policy: Policy) -> int:
     while True:
         now, code = time.time(), 0
         try:
-            head = look(options.source, policy, options.state, options.evidence, now)
+            head = look(options.source, policy, options.state, options.evidence, now, options.log)
             print(f"{head.origin}: {head.size}", flush=True)
             good = now
         except (OSError, VerificationError) as error:

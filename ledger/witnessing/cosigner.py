@@ -3,7 +3,7 @@ The judgement of a witness: which checkpoint is cosigned, which is refused, and 
 
     404  a log that we do not follow                    409  another old size than ours, which the answer names
     403  not signed by the log's key, or convicted      422  the proof does not lead from our tree to the new one
-    400  not a request                                  503  our clock ran back: we sign no time twice over
+    400  not a request                                  503  our clock ran back, or our memory is away
 
 Two checkpoints that the log signed and that cannot both be true convict it: they are stored, and nothing of that log is
 cosigned until a human says so.  A bad proof alone convicts nobody, since anyone can send one with a good checkpoint.
@@ -11,6 +11,7 @@ cosigned until a human says so.  A bad proof alone convicts nobody, since anyone
 Source: c2sp.org/tlog-witness, with the order of its checks; tlog-cosignature.
 """
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -53,9 +54,14 @@ class Cosigner:
     def add_checkpoint(self, body: bytes | str) -> Reply:
         """Answer an add-checkpoint request; safe to call from several threads and processes at once."""
         try:
-            asked = parse_request(body)
+            return self._answer(parse_request(body))
         except VerificationError as error:
             return Reply(BAD_REQUEST, f"{error.message}\n")
+        except sqlite3.Error as error:
+            log.error("witness.memory", error=str(error))
+            return Reply(LATER, "this witness cannot reach its memory\n")
+
+    def _answer(self, asked: Request) -> Reply:
         keys = self.memory.keys(asked.checkpoint.origin)
         if not keys:
             return Reply(UNKNOWN, "a log that this witness does not follow\n")

@@ -174,12 +174,16 @@ class Memory:
         """Let a convicted log go on from the tree we cosigned last, and note why; False where nothing stands against it."""
         with self._writing() as db:
             done = db.execute("UPDATE head SET convicted = 0 WHERE origin = ? AND convicted = 1", (origin,))
-            db.execute("UPDATE evidence SET remark = ? WHERE origin = ? AND convicts AND remark = ''", (remark, origin))
+            if done.rowcount == 1:
+                noted = "UPDATE evidence SET remark = ltrim(remark || char(10) || ?, char(10)) WHERE origin = ? AND convicts"
+                db.execute(noted, (remark, origin))
             return done.rowcount == 1
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
+        # Never `rwc`: a file that is gone must not come back empty.
+        where = f"{self.path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(where, uri=True, timeout=BUSY_S, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous=FULL")
             yield connection

@@ -203,6 +203,13 @@ class TestMemory:
         with pytest.raises(MemoryRefused, match="cannot be read"):
             Memory.open(tmp_path / "witness.db", WITNESS_KEY.vkey)
 
+    def test_a_memory_that_goes_away_while_we_serve_is_503_and_does_not_come_back_empty(self, witness: Cosigner) -> None:
+        witness.add_checkpoint(request(0, 6))
+        for path in witness.memory.path.parent.glob("witness.db*"):
+            path.unlink()
+        assert witness.add_checkpoint(request(0, 6, tree=OTHER)).status == 503
+        assert not witness.memory.path.exists()
+
     def test_the_memory_is_private(self, witness: Cosigner) -> None:
         assert witness.memory.path.stat().st_mode & 0o777 == 0o600
 
@@ -253,8 +260,11 @@ class TestEvidence:
         assert cosigner(tmp_path).add_checkpoint(request(6, 8)).status == 403
         assert witness.memory.resume(ORIGIN, "a backup was restored by mistake; the fork was thrown away")
         assert witness.add_checkpoint(request(6, 8)) == Reply(200, KNOWN)
+        witness.add_checkpoint(request(8, 8, tree=OTHER))
+        assert witness.memory.resume(ORIGIN, "and again")
+        assert {one.remark.partition("\n")[2] for one in witness.memory.caught(ORIGIN)} == {"and again", ""}
         assert "by mistake" in witness.memory.caught(ORIGIN)[0].remark
-        convicting(witness)  # and the evidence stays
+        assert [verify_evidence(Evidence.parse(path.read_bytes()), [LOG_KEY.vkey])[2].size for path in witness.export()] == [8, 8]
 
     def test_a_strangers_bad_proof_with_an_honest_checkpoint_convicts_nobody(self, witness: Cosigner) -> None:
         witness.add_checkpoint(request(0, 6))

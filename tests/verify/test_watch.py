@@ -183,6 +183,37 @@ def test_a_missing_tile_is_grey_and_nothing_is_remembered(place: Place) -> None:
     assert place.state.read_text() == last
 
 
+class TestWhatOthersHaveSeen:
+    """What a witness shows of a log is held against what we remember, with the log's own tiles between them."""
+
+    def compared(self, place: Place, body: str) -> int:
+        other = place.log.parent / "other"
+        other.mkdir()
+        (other / "checkpoint").write_text(body)
+        words = ["--policy", str(place.policy), "--state", str(place.state), "--evidence", str(place.evidence), "--once"]
+        return watch.main(["watch", str(other), "--log", str(place.log), *words])
+
+    @pytest.mark.parametrize("size", [1, 299, 300, 600])
+    def test_who_saw_less_or_more_of_the_same_log_is_no_alarm_and_not_remembered(self, place: Place, size: int) -> None:
+        body = place.serve(leaves(size), witnesses=())
+        last = place.serve(leaves(300))
+        assert place.look() == 0
+        place.serve(leaves(600))
+        assert self.compared(place, body) == 0
+        assert place.state.read_text() == last
+
+    @pytest.mark.parametrize("size", [3, 299, 300])
+    def test_who_saw_another_log_convicts_it(self, place: Place, size: int) -> None:
+        body = place.serve(leaves(size, "forked"))
+        place.serve(leaves(300))
+        place.look()
+        assert self.compared(place, body) == 1
+        assert place.judge() == 0
+
+    def test_without_a_memory_there_is_nothing_to_compare(self, place: Place) -> None:
+        assert self.compared(place, place.serve(leaves(5))) == 1
+
+
 class TestWhoSigned:
     """Signatures are judged under the reader's policy, and before anything is remembered."""
 
