@@ -29,6 +29,7 @@ from verify.evidence import Evidence, verify_evidence
 from verify.merkle import consistent_roots
 from verify.note import VerifierKey, lines_of, parse_note
 
+pytestmark = pytest.mark.xdist_group("forked-log")  # one world for all of them
 ORIGIN = "log.example/forked"
 PATIENCE_S = 60
 STRICT = {"ORIGINMARK_WITNESS_FAIL_OPEN": "false", "ORIGINMARK_WITNESS_QUORUM": "2", "ORIGINMARK_WITNESS_TIMEOUT_S": "10"}
