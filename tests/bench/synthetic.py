@@ -1,29 +1,31 @@
 """
-A log in this process that is fed entries without statements, through the sequencer's own append, signing and publishing.
+A log in this process that is fed entries without payloads, through the sequencer's own append, signing and publishing.
 
-What is left out is what grows with a statement's content and not with the log: its parsing, its signature and the rows derived
-from it.  What is measured is all that could grow with the log: the table of entries and its index of digests, the tiles, the
-consistency proof before each signature, the publication, and memory.
+Left out is what a statement's content brings along: its parsing, its signature and the rows derived from it.  Where `indexed`,
+each entry has its row among the statements, as if its content had been erased: there stand the unique indexes of digests, signing
+inputs and event IDs, which grow with the log at random places.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from ledger.db import Database
 from ledger.genesis import create_log
 from ledger.keys import Keys, create_keys
 from ledger.migrate import upgrade
-from ledger.models import EntryRow
-from ledger.receipts import Receipt, receipt
+from ledger.models import EntryRow, Published, StatementRow
+from ledger.receipts import Receipt, _receipt, receipt
 from ledger.running import database_of, sequencer_of, store_of
 from ledger.sequencer import Sequencer, system_clock
 from ledger.settings import Settings
 from ledger.tiles import TileStore
+from ledger.writing import write_tuples
 from tests.bench.stage import ORIGIN
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
@@ -31,6 +33,12 @@ from verify.merkle import leaf_hash
 from verify.note import parse_note
 
 SUBJECTS = 4  # keys of an entry: an event's issuer, product, lot and place
+DIGEST = slice(9, 41)  # of an entry: behind version and time
+ENTRY = ("index", "time_ms", "digest", "entry", "leaf")
+STATEMENT = (
+    "digest", "index", "signing_input_hash", "kind", "issuer", "kid", "event_id", "event_key", "repeats", "valid_from", "jws",
+    "disclosures", "erased_by",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -42,6 +50,7 @@ class SyntheticLog:
     store: TileStore
     keys: Keys
     sequencer: Sequencer
+    indexed: bool
     size: int = 1
 
     def append(self, entries: list[bytes]) -> None:
@@ -50,12 +59,14 @@ class SyntheticLog:
         head = sequencer._head or sequencer.recover()
         now = system_clock()
         leaves = [leaf_hash(entry) for entry in entries]
-        rows = [
-            {"index": index, "time_ms": now, "digest": entry[9:41], "entry": entry, "leaf": leaf}
-            for index, (entry, leaf) in enumerate(zip(entries, leaves, strict=True), self.size)
-        ]
+        numbered = list(enumerate(entries, self.size))
         with self.database.writing() as session:
-            session.execute(insert(EntryRow), rows)
+            write_tuples(session, EntryRow.metadata.tables["entries"], ENTRY, [
+                (index, now, entry[DIGEST], entry, leaf) for (index, entry), leaf in zip(numbered, leaves, strict=True)
+            ])  # fmt: skip
+            if self.indexed:
+                rows = [_statement(index, entry[DIGEST]) for index, entry in numbered]
+                write_tuples(session, StatementRow.metadata.tables["statements"], STATEMENT, rows)
             grown, fresh = sequencer._grow(session, head, leaves, now)
             session.commit()
         sequencer._head = grown
@@ -69,15 +80,19 @@ class SyntheticLog:
         """The published root."""
         return Checkpoint.parse(parse_note(self.store.read_checkpoint() or "").text).root
 
-    def digest_at(self, index: int) -> bytes:
-        """What the entry at `index` commits to."""
-        with self.database.reading() as session:
-            return session.scalars(select(EntryRow.digest).where(EntryRow.index == index)).one()
+    def prove(self, index: int) -> Receipt:
+        """
+        The receipt as `GET /statements/{digest}/proof` makes it, verified before it is handed out.
 
-    def prove(self, digest: bytes) -> Receipt:
-        """The receipt as `GET /statements/{digest}/proof` makes it, verified before it is handed out."""
+        Where there are no statements, the entry is found by its index instead of its digest.
+        """
         with self.database.reading() as session:
-            return receipt(session, self.store, digest)
+            entry = session.scalars(select(EntryRow.entry).where(EntryRow.index == index)).one()
+            if self.indexed:
+                return receipt(session, self.store, entry[DIGEST])
+            body = session.scalars(select(Published.body)).one()
+            checkpoint = Checkpoint.parse(parse_note(body).text)
+            return _receipt({entry[DIGEST]: (index, entry)}, entry[DIGEST], checkpoint, body, self.store.reader(checkpoint.size))
 
     def restart(self) -> None:
         """What a new process does before it takes over: load, verify, derive the right edge."""
@@ -86,7 +101,7 @@ class SyntheticLog:
 
 
 @contextmanager
-def synthetic_log(folder: Path, url: str = "") -> Iterator[SyntheticLog]:
+def synthetic_log(folder: Path, url: str = "", *, indexed: bool = False) -> Iterator[SyntheticLog]:
     """A fresh log in `folder`; SQLite unless `url` names another database."""
     settings = Settings(data=folder / "operator", database_url=url, tiles_url="", origin=ORIGIN)
     keys = create_keys(settings.keys, ORIGIN)
@@ -98,7 +113,7 @@ def synthetic_log(folder: Path, url: str = "") -> Iterator[SyntheticLog]:
             session.commit()
         sequencer = sequencer_of(settings, database, keys)
         sequencer.recover()
-        yield SyntheticLog(settings, database, store_of(settings), keys, sequencer)
+        yield SyntheticLog(settings, database, store_of(settings), keys, sequencer, indexed)
     finally:
         database.close()
 
@@ -107,3 +122,11 @@ def entries(count: int) -> list[bytes]:
     """Entries of random digests and subjects, as long as those of events."""
     now = system_clock()
     return [Entry(now, os.urandom(32), tuple(sorted(os.urandom(32) for _ in range(SUBJECTS)))).encode() for _ in range(count)]
+
+
+def _statement(index: int, digest: bytes) -> tuple[object, ...]:
+    other = sha256(digest).digest()
+    return (
+        digest, index, other, "TraceabilityEvent", "https://farm.example/bench", "", f"urn:uuid:{digest[:16].hex()}", other, 0,
+        "2026-11-01T06:00:00+08:00", None, "[]", 0,
+    )  # fmt: skip
