@@ -11,6 +11,7 @@ The old database is put aside, never deleted.  Nothing here signs.
 Source: c2sp.org/tlog-checkpoint ("MUST NOT sign any checkpoint inconsistent with one it previously signed").
 """
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from ledger.running import database_of, store_of
 from ledger.seen import Seen, own_file, seen_by_database, seen_by_others
 from ledger.settings import Settings
 from ledger.tiles import RightEdge, TileStore
+from producers.private import sync_folder
 from verify.checkpoint import Checkpoint
 
 
@@ -73,21 +75,24 @@ def restore(settings: Settings, keys: Keys, wish: Wish, *, now_ms: int) -> Resto
     told = read_backup(wish.folder)
     if told.origin != settings.origin:
         raise BadBackup(f"this is a backup of {told.origin}, the log here is {settings.origin}")
-    work = wish.folder.with_name(wish.folder.name + ".restoring")
-    shutil.copytree(wish.folder, work, dirs_exist_ok=True)
+    # A copy, so that the backup stays what it was; beside its place, so that it gets there in one step.
+    work = settings.data / "restoring"
+    shutil.rmtree(work, ignore_errors=True)  # a journal that a crash left beside an older copy would be played into this one
+    work.mkdir(mode=0o700, parents=True)
+    shutil.copyfile(wish.folder / FILE, work / FILE)
     try:
         copy = open_database(f"sqlite:///{work / FILE}")
         try:
             upgrade(copy)
             head, edge = verified_head(copy, keys.log.vkey, keys.clock.vkey)
             behind = _behind(settings, keys, copy, told.checkpoint, head, wish)
-            recovered = _bring_forward(settings, keys, copy, edge, wish, behind, now_ms) if behind else 0
+            recovered = _bring_forward(settings, keys, copy, edge, wish, behind, now_ms) if behind or wish.successor else 0
         finally:
             copy.close()
         aside = _put_in_place(settings, work / FILE, f"before-restore-{now_ms}")
     finally:
         shutil.rmtree(work)
-    return Restored(head.size + recovered, recovered, bool(behind) and wish.successor is not None, aside)
+    return Restored(head.size + recovered, recovered, wish.successor is not None, aside)
 
 
 def _behind(settings: Settings, keys: Keys, copy: Database, body: str, head: Checkpoint, wish: Wish) -> list[Seen]:
@@ -164,9 +169,13 @@ def _store(settings: Settings, wish: Wish) -> TileStore:
 def _put_in_place(settings: Settings, file: Path, mark: str) -> list[Path]:
     own = own_file(settings)
     if own is not None:
-        aside = put_aside(own, mark)
         own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        aside = put_aside(own, mark)
+        # A crash before this line leaves no database, and the backup; after it, the restored one.
         shutil.move(file, own)
+        with own.open("rb") as placed:
+            os.fsync(placed.fileno())
+        sync_folder(own.parent)
         return aside
     target, source = database_of(settings), open_database(f"sqlite:///{file}")
     try:
