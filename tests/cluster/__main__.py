@@ -105,7 +105,7 @@ def _judge(front: Front, book: Path, blows: Mapping[str, Blow], console: Console
     os.kill(hammer.process.pid, signal.SIGINT)
     # It finishes what it has begun, then looks every acknowledgement up.
     code = hammer.process.wait(timeout=600)
-    words = [sys.executable, "-m", "tests.bench.hammer", "--check", book, "--url", front.url, "--proofs", "1000000"]
+    words = [sys.executable, "-m", "tests.bench.hammer", "--check", book, "--url", front.url, "--proofs", "3000"]
     check = subprocess.run([*map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=600)
     audits = {"audit": front.command("audit", check=False), "audit_replica": front.command("audit", check=False, ask="standby")}
     found = dict(line.split("\t")[:2] for line in check.stdout.splitlines() if "\t" in line)

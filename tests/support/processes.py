@@ -2,7 +2,7 @@
 Real servers as processes of our own: started with a log each, killed as a power cut would, and ended by their ids.
 
 Nothing is found by name.  Every process is a leader of its own session, so that Ctrl-C in the terminal reaches only us and we
-end the others in order; one that outlives us is killed by the kernel (PR_SET_PDEATHSIG).
+end the others in order; one that outlives us is ended by the kernel (PR_SET_PDEATHSIG).
 """
 
 import os
@@ -114,7 +114,8 @@ class Servers:
     ) -> Server:  # fmt: skip
         """Start a server under a name, as another user where we may; its output goes to <folder>/<name>.log."""
         log = self.folder / f"{name}.log"
-        become = ["setpriv", "--pdeathsig", "KILL"]
+        # A database is told, so that it can end what it started itself.
+        become = ["setpriv", "--pdeathsig", "KILL" if is_abrupt else "TERM"]
         if user is not None and os.geteuid() == 0:
             become += [f"--reuid={user}", f"--regid={user}", "--init-groups"]
         with log.open("ab") as out:
