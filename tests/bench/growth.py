@@ -36,6 +36,8 @@ class At:
     """Microseconds of all cores together an entry took: steadier than the rate on a machine that others use."""
     proof_ms: Sequence[float]
     """Sorted."""
+    proof_cpu_ms: float
+    """A proof's CPU time; 0 where it was not measured."""
     restart_s: float
     """0 where it was not measured."""
     rss_mib: float
@@ -83,10 +85,12 @@ def measure(log: SyntheticLog, size: int) -> At:
     for batch in batches:
         log.append(batch)
     rate, cpu_us = count / (time.perf_counter() - begun), (time.process_time() - cpu) / count * 1e6
+    cpu = time.process_time()
     times = sorted(_proof_ms(log) for _ in range(PROOFS))
+    proof_cpu_ms = (time.process_time() - cpu) / PROOFS * 1e3
     begun = time.perf_counter()
     log.restart()
-    return At(size, rate, cpu_us, times, time.perf_counter() - begun, own_rss_mib())
+    return At(size, rate, cpu_us, times, proof_cpu_ms, time.perf_counter() - begun, own_rss_mib())
 
 
 def _proof_ms(log: SyntheticLog) -> float:
@@ -104,6 +108,7 @@ def tell(name: str, found: At, base: At, report: Report) -> None:
     report.add(f"{name}.proof.p50", found.proof(0.5), "ms", to=base.proof(0.5), against=first)
     report.add(f"{name}.proof.p99", found.proof(0.99), "ms", to=base.proof(0.99), against=first)
     if base.restart_s:
+        report.add(f"{name}.proof.cpu", found.proof_cpu_ms, "ms", to=base.proof_cpu_ms, against=first)
         report.add(f"{name}.restart", found.restart_s, "s", to=base.restart_s, against=first)
     report.add(f"{name}.memory", found.rss_mib, "MiB", to=base.rss_mib, against=first)
 

@@ -61,7 +61,7 @@ def _measured(service: Service, file: Path, size: int, window: int, wanted: Bulk
     digests = [row["digest"] for _, row in load.rows()]
     with httpx2.Client(base_url=service.url) as client:
         times = sorted(_proof_ms(client, digest) for digest in random.choices(digests, k=PROOFS))
-    return At(size, load.rate, (after.cpu_s - before.cpu_s) / window * 1e6, times, 0.0, after.rss_mib)
+    return At(size, load.rate, (after.cpu_s - before.cpu_s) / window * 1e6, times, 0.0, 0.0, after.rss_mib)
 
 
 def _proof_ms(client: httpx2.Client, digest: str) -> float:
