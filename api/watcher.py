@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 log = structlog.get_logger()
 
-TICK_S = 0.02  # between two looks; a batch takes 200 ms by default
+TICK_S = 0.02  # between two looks
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     """The log's unique name, a URL without scheme.  Fixed by `init`; another value later is refused."""
     base_url: str = "http://localhost:8000"
     """Where the public finds this service; printed on labels, proves nothing."""
-    sequence_interval_ms: int = Field(default=200, ge=0, le=60_000)
+    sequence_interval_ms: int = Field(default=50, ge=0, le=60_000)
     """From one batch to the next; what comes in between is gathered."""
     pool_limit: int = Field(default=16_384, ge=1)
     """Pending statements before submitters are asked to come back (503)."""
