@@ -74,7 +74,7 @@ hammer: $(VENV)/.dev  ## load a fresh log for 20 seconds, verify all it answers,
 	@$(PY) -m tests.bench.hammer
 
 cluster: $(VENV)/.dev  ## a whole cluster on this machine (Debian), killed in parts under the hammer, audited (6 minutes)
-	@$(PY) -m tests.cluster
+	@$(PY) -m tests.cluster $(if $(PATRONI),--patroni $(PATRONI))
 
 build/spark/.run: tests/bench/requirements-spark.txt
 	@test -d build/spark || python3 -m venv build/spark

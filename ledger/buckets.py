@@ -35,7 +35,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ledger.problems import Fatal
 from ledger.stored import Listed, StoreRefused, StoreUnavailable
-from producers.private import read_private
+from producers.private import NotPrivate, read_private
 
 ABSENT = (FileNotFoundError, NotFoundError)
 TAKEN = (AlreadyExistsError, PreconditionError)
@@ -184,13 +184,15 @@ def _opened(url: str, settings: BucketSettings) -> Any:
 
 
 def _credentials(path: Path | None) -> dict[str, str]:
-    """Read them.  Raises NotPrivate where others can read the file, StoreRefused where it is in another form."""
+    """Read them.  Raises StoreRefused where others can read the file, or where it is in another form; OSError."""
     if path is None:
         return {}
-    data, parser = read_private(path), ConfigParser(interpolation=None)
+    parser = ConfigParser(interpolation=None)
     try:
-        parser.read_string(data.decode())
+        parser.read_string(read_private(path).decode())
         section = parser["default"]
+    except NotPrivate as error:
+        raise StoreRefused(str(error)) from None
     except (KeyError, UnicodeDecodeError, ConfigError) as error:
         raise StoreRefused(f"{path} is not in the form of ~/.aws/credentials: {type(error).__name__}") from None
     return {name: section[f"aws_{name}"] for name in SECRETS if f"aws_{name}" in section}

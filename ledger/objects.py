@@ -61,12 +61,9 @@ class Shelf(Protocol):
         """Delete objects; those that are gone already are fine."""
 
 
-def open_objects(url: str, settings: BucketSettings | None = None) -> "FolderObjects | BucketObjects":
+def open_objects(url: str, settings: BucketSettings | None = None) -> FolderObjects | BucketObjects:
     """A folder, or a bucket where `url` has a scheme; its settings come from the environment unless given."""
     return BucketObjects(url, settings) if "://" in url else FolderObjects(Path(url))
-
-
-ObstoreObjects = open_objects
 
 
 def write_all(objects: Objects, items: Mapping[str, bytes], *, replace: bool) -> None:

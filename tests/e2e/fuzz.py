@@ -33,6 +33,8 @@ from verify.strict import b64u_encode
 
 FARM = "https://fuzzed-farm.example/"
 LINES = 60  # hostile statements a request
+MANY = 300  # so many that they are examined in other processes
+MANNERS: tuple[dict[str, str], ...] = ({}, {}, {"prefer": "respond-async"}, {"gs1_capture_error_behaviour": "rollback"})
 HANGS_S = 20.0  # longer, on a machine that does other things as well, and it hangs
 GROWTH = 160 * 1_048_576  # bytes of resident memory, beyond what the first round needed
 
@@ -139,10 +141,11 @@ class Fuzz:
                 raise Found(line)
 
     def _many(self, make: Callable[[], bytes]) -> None:
-        body = b"\n".join(make() for _ in range(LINES))
-        answer = self._post(body, "text/plain")
-        self._count("statements", LINES)
-        if answer.status_code != 200:
+        count = self.source.choice((LINES, LINES, LINES, MANY))
+        body = b"\n".join(make() for _ in range(count))
+        answer = self._post(body, "text/plain", **self.source.choice(MANNERS))
+        self._count("statements", count)
+        if answer.status_code not in (200, 202):
             raise Found(f"{answer.status_code} {answer.text[:300]}")
         for line in answer.text.splitlines():
             told = json.loads(line)
@@ -154,8 +157,9 @@ class Fuzz:
         answer = self._post(raw, self.source.choice(["application/vc+jwt", "application/vc+sd-jwt", "application/jsonl"]))
         self._judge(answer.status_code, answer.headers.get("retry-after"), raw)
 
-    def _post(self, raw: bytes, media: str = "application/vc+jwt") -> httpx2.Response:
-        return httpx2.post(f"{self.service.url}/statements", content=raw, headers={"content-type": media}, timeout=HANGS_S)
+    def _post(self, raw: bytes, media: str = "application/vc+jwt", **more: str) -> httpx2.Response:
+        headers = {"content-type": media} | {name.replace("_", "-"): value for name, value in more.items()}
+        return httpx2.post(f"{self.service.url}/statements", content=raw, headers=headers, timeout=HANGS_S)
 
     def _requests(self, count: int) -> None:
         known = [f"/statements/{parse_statement(raw).digest.hex()}{end}" for raw, _ in self.seeds for end in ("", "/proof")]

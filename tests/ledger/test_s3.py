@@ -14,7 +14,6 @@ from ledger.objects import write_all
 from ledger.problems import Fatal
 from ledger.receipts import receipt
 from ledger.stored import StoreRefused, StoreUnavailable
-from producers.private import NotPrivate
 from tests.support.ledger import FARM, GTIN, Rig, p256
 from tests.support.s3 import S3, LosingProxy, running_s3
 from verify.checkpoint import Checkpoint
@@ -163,7 +162,7 @@ class TestCredentials:
         path = tmp_path / "s3.ini"
         path.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
         path.chmod(0o644)
-        with pytest.raises(NotPrivate, match="chmod 600"):
+        with pytest.raises(StoreRefused, match="chmod 600"):
             BucketObjects("s3://tiles", BucketSettings(credentials=path))
 
     def test_a_file_in_another_form_is_refused_without_its_content(self, tmp_path: Path) -> None:
