@@ -1,0 +1,53 @@
+"""Whoever is answered at one moment gets a proof of their own, and one who hangs up takes nothing from the others."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import event
+
+from api.proofs import Proofs
+from ledger.receipts import Unknown
+from tests.support.ledger import FARM, Rig, p256
+from verify.proof import TlogProof
+from verify.statement import parse_statement
+
+
+def digests(farm: Rig, count: int) -> list[bytes]:
+    """Statements of the farm, published."""
+    raws = [farm.event(FARM, p256("farm")) for _ in range(count)]
+    farm.log(*raws)
+    return [parse_statement(raw).digest for raw in raws]
+
+
+def test_each_gets_the_proof_of_its_own_statement(farm: Rig) -> None:
+    wanted, begun = digests(farm, 8), []
+    event.listen(farm.database.engine, "begin", lambda connection: begun.append(connection))
+
+    async def ask() -> list[str]:
+        proofs = Proofs(farm.database, farm.store)
+        return await asyncio.gather(*(proofs.of(one) for one in wanted))
+
+    told = [TlogProof.parse(text) for text in asyncio.run(ask())]
+    assert len(begun) == 1
+    assert [farm.entry(one.index).digest for one in told] == wanted
+
+
+def test_one_who_hangs_up_takes_nothing_from_the_others(farm: Rig) -> None:
+    gone, stays = digests(farm, 2)
+
+    async def ask() -> str:
+        proofs = Proofs(farm.database, farm.store)
+        first, second = asyncio.create_task(proofs.of(gone)), asyncio.create_task(proofs.of(stays))
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second
+
+    assert farm.entry(TlogProof.parse(asyncio.run(ask())).index).digest == stays
+
+
+def test_a_proof_of_what_was_never_published_is_an_error(farm: Rig) -> None:
+    async def ask() -> None:
+        with pytest.raises(Unknown):
+            await Proofs(farm.database, farm.store).of(bytes(32))
+
+    asyncio.run(ask())
