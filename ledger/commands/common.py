@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -15,11 +16,13 @@ from ledger.candidates import Candidate
 from ledger.db import Busy, Database, sequencer_lock
 from ledger.examiners import examine_here
 from ledger.keys import Keys, load_keys
+from ledger.objects import HttpObjects, open_objects
 from ledger.pooling import Outcome
 from ledger.problems import Refused
 from ledger.running import database_of, sequencer_of
 from ledger.sequencer import system_clock
 from ledger.settings import Settings
+from ledger.tiles import TileStore
 from producers.epcis.validate import EventValidator
 from producers.keys import KeyRefused
 from producers.private import NotPrivate
@@ -41,6 +44,15 @@ def fail(message: str) -> NoReturn:
     """Say why not, and end with exit code 1."""
     typer.echo(message, err=True)
     raise typer.Exit(1)
+
+
+def tiles_at(where: str) -> TileStore:
+    """Somebody's published log: an address prefix, a folder or a bucket; ends the command where there is none."""
+    if where.startswith(("http://", "https://")):
+        return TileStore(HttpObjects(where))
+    if "://" not in where and not Path(where).is_dir():
+        fail(f"{where} is no folder")
+    return TileStore(open_objects(where))
 
 
 @contextmanager

@@ -8,12 +8,10 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import select
 
-from ledger.commands.common import fail, office
+from ledger.commands.common import fail, office, tiles_at
 from ledger.models import Published
-from ledger.objects import HttpObjects, Objects, open_objects
 from ledger.problems import Fatal
 from ledger.signing import open_signed
-from ledger.tiles import TileStore
 from verify.checkpoint import Checkpoint
 from verify.errors import VerificationError
 from verify.note import VerifierKey, open_note, parse_note
@@ -64,7 +62,7 @@ def _from_database(folder: Path, *, derived: bool) -> int:
 def _from_tiles(folder: Path, where: str, log: str) -> int:
     from ledger.parquet import Export, served_entries, write_entries
 
-    store = TileStore(_opened(where))
+    store = tiles_at(where)
     body = store.read_checkpoint() or ""
     note = parse_note(body)
     if log:
@@ -77,14 +75,6 @@ def _from_tiles(folder: Path, where: str, log: str) -> int:
     if not log:
         typer.echo("signature: could not be checked (give --log)")
     return checkpoint.size
-
-
-def _opened(where: str) -> Objects:
-    if where.startswith(("http://", "https://")):
-        return HttpObjects(where)
-    if "://" not in where and not Path(where).is_dir():
-        fail(f"{where} is no folder")
-    return open_objects(where)
 
 
 def _bar() -> Progress:

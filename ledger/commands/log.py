@@ -1,6 +1,5 @@
 """Commands about the log itself: init, db upgrade, db check, audit, erase."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ from sqlalchemy.exc import DatabaseError
 from ledger.anchors.keys import create_key, read_key
 from ledger.audit import Report, audit_ledger, audit_served
 from ledger.audit_tiles import Broken
-from ledger.commands.common import fail, office, opened, publish, say
+from ledger.commands.common import fail, office, opened, publish, say, tiles_at
 from ledger.db import sequencer_lock
 from ledger.erasure import erasure_statement
 from ledger.genesis import LogExists, create_log, registrar_uri
@@ -17,13 +16,11 @@ from ledger.keys import create_keys
 from ledger.migrate import OutOfDate
 from ledger.migrate import check as check_tables
 from ledger.migrate import upgrade as upgrade_tables
-from ledger.objects import HttpObjects, Objects, open_objects
 from ledger.publishing import NotPublished
 from ledger.receipts import Unknown
 from ledger.running import database_of, sequencer_of, store_of
 from ledger.sequencer import system_clock
 from ledger.settings import Settings
-from ledger.tiles import TileStore
 from verify.errors import VerificationError
 from verify.note import VerifierKey
 
@@ -76,7 +73,7 @@ def init(
 
 
 def audit(
-    where: Annotated[str, typer.Argument(help="A log's prefix URL or folder; default: this ledger, database and all.")] = "",
+    where: Annotated[str, typer.Argument(help="A log's prefix URL, folder or bucket; default: this ledger, whole.")] = "",
     log: Annotated[str, typer.Option(help="The log's verifier key, for a prefix or folder.")] = "",
     clock: Annotated[str, typer.Option(help="The log's clock key.")] = "",
 ) -> None:
@@ -97,14 +94,8 @@ def _audit_own() -> Report:
 
 
 def _audit_other(where: str, log: str, clock: str) -> Report:
-    objects: Objects = HttpObjects(where) if "://" in where else _folder(where)
-    return audit_served(TileStore(objects), VerifierKey.parse(log) if log else None, VerifierKey.parse(clock) if clock else None)
-
-
-def _folder(where: str) -> Objects:
-    if not Path(where).is_dir():
-        fail(f"{where} is no folder")
-    return open_objects(where)
+    keys = [VerifierKey.parse(key) if key else None for key in (log, clock)]
+    return audit_served(tiles_at(where), *keys)
 
 
 def _print(report: Report) -> None:
