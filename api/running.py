@@ -29,6 +29,7 @@ from api.views import Views
 from api.watcher import Watcher
 from ledger import parcels
 from ledger.anchoring import TICK, anchor_worker
+from ledger.collecting import collect_worker
 from ledger.db import SILENCE_S, Busy, Database, LeaseLost, sequencer_lock
 from ledger.examiners import Examiners, settle_down, usable_cores
 from ledger.keys import Keys, load_keys
@@ -154,5 +155,6 @@ def _write(
         anchor_worker, settings, service.database, service.store, ended, provider=provider,
         tick_s=TICK if provider is None else DEV_TICK_S,
     )  # fmt: skip
-    with _thread("anchors", ended, anchor):
+    collect = partial(collect_worker, service.database, service.store, ended)
+    with _thread("anchors", ended, anchor), _thread("collector", ended, collect):
         sequencer.run(stop, settings.sequence_interval_ms / 1000, check_lease)

@@ -7,16 +7,26 @@ and any whose full tile cannot be read back.  A reader that asks for one that is
 Source: c2sp.org/tlog-tiles, "Partial tiles" (may be deleted once the full tile exists; clients fall back).
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import structlog
+from obstore.exceptions import BaseError
+from sqlalchemy.exc import SQLAlchemyError
+
+from ledger.db import Database
 from ledger.objects import STREAMS, Shelf
+from ledger.pooling import published_size
 from ledger.tiles import HEIGHT, TileStore
 from verify.tiles import WIDTH, tile_path
 
+log = structlog.get_logger()
+
 KEEP_FOR = 3_600.0  # s; nobody is still reading a tree that has been replaced for an hour
+EVERY = 60.0  # s between two rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,22 @@ def collect_partials(
                 shelf.drop(old)
                 count += len(old)
     return Collected(count, below)
+
+
+def collect_worker(database: Database, store: TileStore, stop: threading.Event, *, every_s: float = EVERY) -> None:
+    """Collect behind the published tree until `stop` is set.  Whatever fails is tried again: nobody waits for it."""
+    since = 0
+    while not stop.wait(every_s):
+        try:
+            with database.reading() as session:
+                size = published_size(session)
+            done = collect_partials(store, size, since=since)
+        except (OSError, BaseError, SQLAlchemyError) as error:
+            log.warning("collecting.failed", reason=str(error))
+            continue
+        since = done.below
+        if done.count:
+            log.info("collected", partial_tiles=done.count)
 
 
 def partials_of(size: int) -> Iterator[str]:

@@ -85,8 +85,9 @@ def open_database(url: str) -> Database:
 def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
     # secure_delete: what the law made us erase must not linger in free pages.
-    # The cache holds the inner pages of every index of 10^7 entries; the WAL is folded in by the tens of megabytes.
-    durable = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "cache_size=-65536", "wal_autocheckpoint=8192")
+    # The cache holds the inner pages of every index of 10^7 entries; the WAL is folded in by 128 MB, since batches
+    # change the same pages again and again.
+    durable = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "cache_size=-65536", "wal_autocheckpoint=32768")
     for pragma in (f"busy_timeout={BUSY}", *durable):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -13,6 +13,7 @@ from ledger.examiners import examine_here, kids_of
 from ledger.problems import Refused
 from producers.sign import jwk_of, sign, sign_bytes
 from tests.support.ledger import FARM, GTIN, START_MS, VALIDATOR, event_body, p256, payload
+from verify.errors import Malformed
 from verify.statement import P256_ORDER, thumbprint
 from verify.strict import b64u_decode, b64u_encode
 
@@ -130,3 +131,19 @@ def test_a_signed_payload_of_any_shape_is_read_alike_or_not_at_all(at: int, text
 def test_the_keys_of_a_batch_are_told_from_the_headers_alone() -> None:
     hostile = [b"", b".", b"e30.a.b", b"A" * 300 + b".a.b", b"W10.a.b", b64u_encode(b'{"kid":1}').encode() + b".a.b"]
     assert kids_of([signed(), *hostile]) == set(JWKS)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.binary(max_size=40).map(lambda data: b64u_encode(data).encode()), st.integers(0, 60), st.integers(0, 255))
+def test_base64_is_read_in_the_one_spelling_that_the_literal_rules_take(part: bytes, at: int, to: int) -> None:
+    changed = part[:at] + bytes([to]) + part[at + 1 :]
+    for text in (part, changed, part[:-1], part + b"A", part + b"="):
+        try:
+            read: bytes | None = quick._base64(text)
+        except ValueError:
+            read = None
+        try:
+            wanted: bytes | None = b64u_decode(text.decode("latin-1"))
+        except (Malformed, ValueError):
+            wanted = None
+        assert read == wanted

@@ -1,13 +1,15 @@
 """The object store is derived: whatever is lost, torn or changed in it comes back from the database, byte for byte."""
 
+import os
 import shutil
+import threading
 import time
 
 import pytest
 from sqlalchemy import delete, update
 
 from ledger.audit import audit_ledger
-from ledger.collecting import collect_partials, partials_of
+from ledger.collecting import collect_partials, collect_worker, partials_of
 from ledger.models import EntryRow, Published
 from ledger.problems import Fatal
 from ledger.rebuild import Fault, check_root, find_checkpoint_fault, find_faults, read_truth
@@ -143,3 +145,20 @@ class TestCollecting:
         kept = {name for name in before if name.startswith((tile_path(0, 0) + ".p", tile_path("entries", 1) + ".p"))}
         assert kept
         assert kept <= set(files(grown))
+
+    def test_the_service_collects_behind_itself(self, grown: Rig) -> None:
+        before, old = files(grown), time.time() - 4_000
+        for name in before:
+            os.utime(grown.folder / "tiles" / name, (old, old))
+        collect_worker(grown.database, grown.store, OneRound(), every_s=0)
+        assert set(files(grown)) < set(before)
+        audit_ledger(grown.database, grown.store, grown.keys.log.vkey, grown.keys.clock.vkey)
+
+
+class OneRound(threading.Event):
+    """Is set when it is asked for the second time."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """See threading.Event."""
+        asked, _ = self.is_set(), self.set()
+        return asked
