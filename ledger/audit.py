@@ -2,7 +2,10 @@
 The audit: derive everything again, from the entries up, and name the first thing that is not as it must be.
 
     audit_served      a store alone, ours or somebody else's
-    audit_ledger      and the database: statements, signatures, grants, event IDs, control statements, every derived row
+    audit_ledger      and the database: statements, signatures, grants, event IDs, control statements, every derived row,
+                      and what stands beside the log (audit_beside.py)
+
+What the log says nothing of, and the audit therefore cannot vouch for, is listed in audit_columns.py.
 
 The judgements are those of verify/, the derivations those of project.py; nothing here knows a rule of its own.  What an
 erasure has made uncheckable is counted, not passed over in silence.
@@ -14,15 +17,16 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, aliased
 
-from ledger.audit_tiles import Broken, Served, audit_tiles, read_served
+from ledger.audit_beside import check_beside, check_heads
+from ledger.audit_tiles import Broken, Served, audit_tiles, bundle_at, insist_same, read_served
 from ledger.candidates import Candidate, candidate_of, read_stored
 from ledger.db import Database
-from ledger.models import Base, CheckpointRow, EntryRow, Log, Published, RecallRow, StatementRow, SubjectKey
+from ledger.models import Base, EntryRow, RecallRow, StatementRow, SubjectKey
 from ledger.problems import Fatal, Refused
 from ledger.project import DERIVED, Rows, derive
 from ledger.registry import SqlHistory
@@ -34,6 +38,7 @@ from verify.history import Record
 from verify.merkle import leaf_hash
 from verify.note import VerifierKey
 from verify.statement import verify_signature
+from verify.tiles import WIDTH
 
 # What an erased event or master data would have shown.  With nothing erased these are findings like any other.
 _NEEDS_CONTENT = frozenset(("not-commissioner", "not-recall-owner"))
@@ -74,11 +79,17 @@ def audit_ledger(database: Database, store: TileStore, log: VerifierKey, clock: 
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         report = Report(read_served(store, log, clock))
         size = report.served.checkpoint.size
-        _check_heads(session, report.served)
-        history = SqlHistory(session, log.name)
+        check_heads(session, report.served, log, clock)
+        history = None
         for start, entries in audit_tiles(store, report.served.checkpoint):
-            _check_span(session, history, start, entries, report)
+            told = _check_span(session, store, start, entries, report)
+            # What is judged by is compared first: a changed grant is named itself, and not those who lean on it.
+            history = history or SqlHistory(session, log.name)
+            for row, record, candidate in told:
+                _check_rules(history, record, candidate, row, report)
+            session.expunge_all()
         _check_ends(session, size)
+        check_beside(session, store, report.served)
         return report
 
 
@@ -89,92 +100,124 @@ def _check_file(session: Session) -> None:
         raise Broken(f"the database file is damaged, restore it from a backup: {found}")
 
 
-def _check_heads(session: Session, served: Served) -> None:
-    known, row = session.get(Log, 1), session.scalar(select(CheckpointRow))
-    published = session.scalar(select(Published))
-    checkpoint = served.checkpoint
-    if known is None or row is None or published is None or {known.origin, row.origin, published.origin} != {checkpoint.origin}:
-        raise Broken("log, checkpoint and published rows do not name one log")
-    if not published.size <= checkpoint.size <= row.size:
-        raise Broken(f"served {checkpoint.size}, published {published.size}, committed {row.size}")
-    if row.size == checkpoint.size and row.root != checkpoint.root:
-        raise Broken("the committed root is not the served one")
-    if session.scalar(select(StatementRow.digest).where(StatementRow.index == 0)) != known.genesis_digest:
-        raise Broken("the first statement is not the genesis of this log", 0)
+Told = tuple[StatementRow, Record, Candidate]
+"""A statement as stored and as read again."""
 
 
-def _check_span(session: Session, history: SqlHistory, start: int, entries: Sequence[bytes], report: Report) -> None:
-    end = start + len(entries)
-    stored = {row.index: row for row in session.scalars(_span(EntryRow, start, end))}
-    told = {row.index: row for row in session.scalars(_span(StatementRow, start, end))}
+def _check_span(session: Session, store: TileStore, start: int, entries: Sequence[bytes], report: Report) -> list[Told]:
+    """Compare rows with entries, and derived rows with statements; returns the statements to be judged."""
+    end, size = start + len(entries), report.served.checkpoint.size
+    stored = {row.index: row for row in _read(session, EntryRow, start, end)}
+    held = {row.index: row for row in _read(session, StatementRow, start, end)}
+    told: list[Told] = []
     derived: list[Rows] = []
     for index, data in enumerate(entries, start):
-        _check_entry(index, data, stored.get(index))
-        if (row := told.get(index)) is None:
-            raise Broken("its statement is missing", index)
-        entry = Entry.decode(data)
-        derived.append(_check_statement(session, history, entry, row, report))
+        _check_entry(store, index, data, stored.get(index), size)
+        if (row := held.get(index)) is None:
+            raise Broken("it is missing in the table statements", index)
+        read = _check_statement(session, Entry.decode(data), row, report)
+        told += read[:1]
+        derived.append(_derived(session, Entry.decode(data), row, read[0][1] if read else None))
         report.entries += 1
     _check_derived(session, start, end, derived, report)
-    session.expunge_all()
+    return told
+
+
+def _read(session: Session, table: type[Any], start: int, end: int) -> list[Any]:
+    """The rows of a span.  Raises Broken for the one that cannot be read: SQLite takes anything for JSON."""
+    try:
+        return list(session.scalars(_span(table, start, end)))
+    except ValueError:
+        for index in range(start, end):
+            try:
+                session.scalars(_span(table, index, index + 1)).all()
+            except ValueError as error:
+                raise Broken(f"a column of {table.__tablename__} is no JSON: {error}", index) from None
+        raise
 
 
 def _span(table: type[Any], start: int, end: int) -> Any:
     return select(table).where(table.index >= start, table.index < end).order_by(table.index)
 
 
-def _check_entry(index: int, data: bytes, row: EntryRow | None) -> None:
-    if row is None or row.entry != data:
-        raise Broken("the database holds other bytes than the tiles", index)
+def _check_entry(store: TileStore, index: int, data: bytes, row: EntryRow | None, size: int) -> None:
+    if row is None:
+        raise Broken("it is missing in the table entries", index)
+    if row.entry != data:
+        # The tile has the third copy: whom it contradicts is wrong.
+        leaf = store.read_tile(0, index // WIDTH, size)[index % WIDTH]
+        wrong = bundle_at(index, size) if leaf == leaf_hash(row.entry) else "entries.entry"
+        raise Broken(f"{wrong} has other bytes than the tree", index)
     entry = Entry.decode(data)
-    if (row.time_ms, row.digest, row.leaf) != (entry.time_ms, entry.digest, leaf_hash(data)):
-        raise Broken("its row contradicts its bytes", index)
+    wanted = {"time_ms": entry.time_ms, "digest": entry.digest, "leaf": leaf_hash(data)}
+    insist_same("entries", wanted, vars(row), index)
 
 
-def _check_statement(session: Session, history: SqlHistory, entry: Entry, row: StatementRow, report: Report) -> Rows:
-    """Check one statement against its entry and the log below it; returns the rows it must have."""
+def _check_statement(session: Session, entry: Entry, row: StatementRow, report: Report) -> list[Told]:
+    """Compare one statement with its entry; returns it as read again, nothing where it was erased."""
     index = row.index
-    if row.digest != entry.digest:
-        raise Broken("it commits to another statement", index)
+    insist_same("statements", {"digest": entry.digest}, vars(row), index)
     if row.jws is None:
         _check_erased(session, row)
         report.erased += 1
-        return {SubjectKey: [{"key": key, "index": index} for key in entry.keys]}
+        return []
     try:
         record = read_stored(row.jws, row.disclosures, row.digest, index, entry.time_ms)
         candidate = candidate_of(record)
     except (Fatal, Refused) as error:
-        raise Broken(str(error), index) from None
+        raise Broken(f"statements.jws or statements.disclosures: {error}", index) from None
     if candidate.keys != entry.keys:
         raise Broken("its subject keys are not its statement's", index)
-    _check_rules(history, record, candidate, row, report)
-    _check_columns(candidate, row)
+    _check_columns(candidate, row, _repeats(record, candidate, row, report))
     report.statements += 1
+    return [(row, record, candidate)]
+
+
+def _derived(session: Session, entry: Entry, row: StatementRow, record: Record | None) -> Rows:
+    """The rows that a statement must have; only its subject keys once it is erased."""
 
     def index_of(digest: bytes) -> int | None:
         return session.scalar(select(StatementRow.index).where(StatementRow.digest == digest))
 
+    if record is None:
+        return {SubjectKey: [{"key": key, "index": row.index} for key in entry.keys]}
     return derive(record, index_of)
 
 
 def _check_erased(session: Session, row: StatementRow) -> None:
     by = session.scalar(select(StatementRow).where(StatementRow.index == row.erased_by, StatementRow.kind == "Erasure"))
     if by is None or by.index <= row.index or row.disclosures:
-        raise Broken("its content is gone and no Erasure says so", row.index)
-    erasure = read_stored(by.jws or b"", by.disclosures, by.digest, by.index, 0).statement
+        raise Broken("statements.erased_by: its content is gone and no Erasure says so", row.index)
+    try:
+        erasure = read_stored(by.jws or b"", by.disclosures, by.digest, by.index, 0).statement
+    except Fatal as error:
+        raise Broken(f"statements.jws or statements.disclosures: {error}", by.index) from None
     if erasure.subject["digest"] != row.digest.hex():
-        raise Broken("the Erasure it names is of another statement", row.index)
+        raise Broken("statements.erased_by: the Erasure it names is of another statement", row.index)
 
 
-def _check_columns(candidate: Candidate, row: StatementRow) -> None:
-    told = candidate
-    event_key = None if row.repeats else told.event_key
-    wanted = (told.signing_input_hash, told.kind, told.issuer, told.kid, told.event_id, event_key, told.valid_from, None)
-    held = (
-        row.signing_input_hash, row.kind, row.issuer, row.kid, row.event_id, row.event_key, row.valid_from, row.erased_by,
-    )  # fmt: skip
-    if held != wanted:
-        raise Broken("its row contradicts its statement", row.index)
+def _check_columns(told: Candidate, row: StatementRow, repeats: bool) -> None:
+    wanted = {
+        "signing_input_hash": told.signing_input_hash, "kind": told.kind, "issuer": told.issuer, "kid": told.kid,
+        "event_id": told.event_id, "event_key": None if repeats else told.event_key, "valid_from": told.valid_from,
+        "erased_by": None, "repeats": int(repeats),
+    }  # fmt: skip
+    insist_same("statements", wanted, vars(row), row.index)
+
+
+def _repeats(record: Record, candidate: Candidate, row: StatementRow, report: Report) -> bool:
+    """Whether its event ID is an earlier event's on purpose.  Raises Broken where it is without one."""
+    statement, event = record.statement, record.event
+    if event is not None and event.error_declaration:
+        return True
+    if candidate.event_id is None:
+        return False
+    holder = report.event_ids.setdefault((statement.issuer, candidate.event_id), statement.digest)
+    if holder == statement.digest:
+        return False
+    if statement.kind != "Adoption" or statement.subject.get("adopts") != holder.hex():
+        raise Broken(f"its event ID {candidate.event_id} is an earlier event's", row.index)
+    return True
 
 
 def _check_rules(history: SqlHistory, record: Record, candidate: Candidate, row: StatementRow, report: Report) -> None:
@@ -189,29 +232,35 @@ def _check_rules(history: SqlHistory, record: Record, candidate: Candidate, row:
         if error.code not in _NEEDS_CONTENT or not report.erased:
             raise Broken(f"{error.code}: {error.message}", index) from None
         report.unchecked += 1
-    repeats = event is not None and event.error_declaration
-    if candidate.event_id is not None and not repeats:
-        holder = report.event_ids.setdefault((statement.issuer, candidate.event_id), statement.digest)
-        repeats = holder != statement.digest
-        if repeats and (statement.kind != "Adoption" or statement.subject.get("adopts") != holder.hex()):
-            raise Broken(f"its event ID {candidate.event_id} is an earlier event's", index)
-    if row.repeats != int(repeats):
-        raise Broken("its row contradicts its event ID", index)
 
 
 def _check_derived(session: Session, start: int, end: int, derived: Sequence[Rows], report: Report) -> None:
     for table in DERIVED:
         columns = [one for one in table.__table__.c if one.name not in {"id", *_ASIDE.get(table, ())}]
+        names = [one.name for one in columns]
         position = table.__table__.c.index
-        rows = session.execute(select(*columns).where(position >= start, position < end))
+        try:
+            rows = session.execute(select(*columns).where(position >= start, position < end)).all()
+        except ValueError:
+            _read(session, table, start, end)
+            raise
         held = Counter(_canonical(row._mapping) for row in rows)
-        names = {one.name for one in columns}
         told = (row for rows in derived for row in rows.get(table, ()))
-        wanted = Counter(_canonical({name: value for name, value in row.items() if name in names}) for row in told)
+        wanted = Counter(_canonical({name: row[name] for name in names}) for row in told)
         if held != wanted:
-            first = min((json.loads(one) for one in (held - wanted) + (wanted - held)), key=lambda one: int(one["index"]))
-            raise Broken(f"the table {table.__tablename__} says something else than its statement", first["index"])
+            _name_the_row(table.__tablename__, held - wanted, wanted - held)
         report.derived += sum(wanted.values())
+
+
+def _name_the_row(table: str, held: Counter[str], wanted: Counter[str]) -> NoReturn:
+    """Raise Broken for the first row that is not as it must be, with its column where only one differs."""
+    false, true = (sorted(map(json.loads, rows), key=lambda one: int(one["index"])) for rows in (held, wanted))
+    index = min(int(one["index"]) for one in (*false[:1], *true[:1]))
+    if len(false) == len(true) == 1:
+        for column, value in true[0].items():
+            if false[0][column] != value:
+                raise Broken(f"{table}.{column} is not what its statement says", index)
+    raise Broken(f"the table {table} says something else than its statement", index)
 
 
 def _canonical(row: Any) -> str:
@@ -225,9 +274,9 @@ def _check_ends(session: Session, size: int) -> None:
     for table in tables:
         beyond = session.scalar(select(func.min(table.__table__.c.index)).where(table.__table__.c.index >= committed))
         if beyond is not None:
-            raise Broken(f"the table {table.__tablename__} speaks of an entry that does not exist", beyond)
+            raise Broken(f"{table.__tablename__}.index speaks of an entry that does not exist", beyond)
     notice, closing = aliased(RecallRow), aliased(RecallRow)
     first = select(func.min(closing.index)).where(closing.closes == notice.digest).scalar_subquery()
     for index, closed_by, wanted in session.execute(select(notice.index, notice.closed_by, first)):
         if closed_by != wanted and index < size:
-            raise Broken("the recall is not closed by the notice that closes it first", index)
+            raise Broken("recalls.closed_by is not the notice that closes it first", index)

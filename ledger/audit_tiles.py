@@ -6,11 +6,11 @@ Needs no database, so it also audits somebody else's log over HTTP or from a fol
 Source: Tessera's fsck; c2sp.org/tlog-tiles.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.problems import Fatal
-from ledger.tiles import RightEdge, Tiles, TileStore
+from ledger.tiles import RightEdge, Tiles, TileStore, width_at
 from verify.checkpoint import Checkpoint
 from verify.cosignature import verify_cosignature
 from verify.entry import Entry
@@ -23,11 +23,18 @@ SPAN = 64 * WIDTH  # entries looked at together
 
 
 class Broken(Exception):
-    """The first thing that is not as it must be; `index` where it belongs to one entry."""
+    """The first thing that is not as it must be, by table and column or by path; `index` where it belongs to one entry."""
 
     def __init__(self, message: str, index: int | None = None) -> None:
         super().__init__(message if index is None else f"entry {index}: {message}")
         self.index = index
+
+
+def insist_same(table: str, wanted: Mapping[str, object], held: Mapping[str, object], index: int | None = None) -> None:
+    """Raise Broken for the first column of a row that is not what it must be."""
+    for column, value in wanted.items():
+        if held[column] != value:
+            raise Broken(f"{table}.{column} is not what the log says", index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ def audit_tiles(store: TileStore, checkpoint: Checkpoint) -> Iterator[tuple[int,
     edge, size, time_ms = RightEdge(), checkpoint.size, 0
     for start in range(0, size, SPAN):
         entries = list(_entries(store, start, min(start + SPAN, size), size))
-        time_ms = _check_times(start, entries, time_ms)
+        time_ms = _check_times(start, entries, time_ms, size)
         edge, touched = edge.extend([leaf_hash(entry) for entry in entries])
         _compare(store, {at: tile for at, tile in touched.items() if len(tile) == WIDTH}, size)
         yield start, entries
@@ -82,17 +89,22 @@ def _entries(store: TileStore, start: int, end: int, size: int) -> Iterator[byte
         try:
             yield from store.read_entries(bundle, size)
         except (Fatal, VerificationError) as error:
-            raise Broken(f"the bundle of entries is damaged: {error}", bundle * WIDTH) from None
+            raise Broken(f"{bundle_at(bundle * WIDTH, size)} is damaged: {error}", bundle * WIDTH) from None
 
 
-def _check_times(start: int, entries: Sequence[bytes], time_ms: int) -> int:
+def bundle_at(index: int, size: int) -> str:
+    """The path of the bundle with this entry in the tree of `size`."""
+    return tile_path("entries", index // WIDTH, width_at(0, index // WIDTH, size))
+
+
+def _check_times(start: int, entries: Sequence[bytes], time_ms: int, size: int) -> int:
     for index, data in enumerate(entries, start):
         try:
             entry = Entry.decode(data)
         except VerificationError as error:
-            raise Broken(error.message, index) from None
+            raise Broken(f"{bundle_at(index, size)}: {error.message}", index) from None
         if entry.time_ms < time_ms:
-            raise Broken("its time is before the entry's before it", index)
+            raise Broken(f"{bundle_at(index, size)}: its time is before the entry's before it", index)
         time_ms = entry.time_ms
     return time_ms
 

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DatabaseError
 
 from ledger.anchors.keys import create_key, read_key
 from ledger.audit import Report, audit_ledger, audit_served
+from ledger.audit_columns import ERASED, not_vouched
 from ledger.audit_tiles import Broken
 from ledger.commands.common import fail, office, opened, publish, say, tiles_at
 from ledger.db import sequencer_lock
@@ -76,8 +77,14 @@ def audit(
     where: Annotated[str, typer.Argument(help="A log's prefix URL, folder or bucket; default: this ledger, whole.")] = "",
     log: Annotated[str, typer.Option(help="The log's verifier key, for a prefix or folder.")] = "",
     clock: Annotated[str, typer.Option(help="The log's clock key.")] = "",
+    columns: Annotated[bool, typer.Option("--columns", help="Only list every column that no audit can vouch for.")] = False,
 ) -> None:
     """Re-derive everything from the entries; exit 1 and name the first broken thing."""
+    if columns:
+        for table, column, word in not_vouched():
+            typer.echo(f"{table}.{column}\t{word}")
+        typer.echo(ERASED)
+        return
     try:
         report = _audit_other(where, log, clock) if where else _audit_own()
     except (Broken, VerificationError, OSError) as error:
@@ -107,6 +114,9 @@ def _print(report: Report) -> None:
         typer.echo(f"{report.statements} statements and {report.derived} derived rows agree; {report.erased} erased")
     if report.unchecked:
         typer.echo(f"{report.unchecked} control statements could not be checked: what they rested on was erased")
+    if report.statements:
+        tables = ", ".join(sorted({table for table, _, _ in not_vouched()}))
+        typer.echo(f"the log says nothing of some columns in {tables}: `originmark audit --columns` lists them")
 
 
 def erase(
