@@ -63,9 +63,16 @@ js: $(VENV)/.dev $(node_modules_ok)  ## the JavaScript tests alone
 scan: $(VENV)/.dev $(node_modules_ok)  ## what a scan costs a shopper: bytes, requests, time to the verdict on a slow phone
 	@PATH="$$($(PY) -m tests.support.node):$$PATH" $(PY) -m tests.e2e.measure
 
-fuzz: $(VENV)/.dev  ## kill -9 the service 50 times under load, then hostile input for 5 minutes; audit what is left (15 minutes)
-	@$(PY) -m tests.e2e.kill9 --rounds 50
-	@$(PY) -m tests.e2e.fuzz --seconds 300 --examples 200
+FUZZ_KILLS ?= 50
+FUZZ_FLIPS ?= 1000
+FUZZ_POINTS ?= 0
+FUZZ_SECONDS ?= 300
+fuzz: $(VENV)/.dev  ## every fault, system call (strace) and 1,000 changed bytes; kill -9 on both engines; hostile input (40 minutes)
+	@FAULTS=all FLIPS=$(FUZZ_FLIPS) $(PY) -m pytest -n 2 --timeout 3000 tests/ledger/faults tests/ledger/test_flips.py
+	@$(PY) -m tests.e2e.syscalls --points $(FUZZ_POINTS)
+	@$(PY) -m tests.e2e.kill9 --rounds $(FUZZ_KILLS) --engine sqlite
+	@$(PY) -m tests.e2e.kill9 --rounds $(FUZZ_KILLS) --engine postgresql
+	@$(PY) -m tests.e2e.fuzz --seconds $(FUZZ_SECONDS) --examples 200
 
 bench: $(VENV)/.bench  ## measure, beside bare verification and a peer (10 minutes; NAMES="growth peer" for some)
 	@$(PY) -m tests.bench $(NAMES) --json build/bench.json
