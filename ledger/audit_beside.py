@@ -36,6 +36,7 @@ from verify.merkle import root, roots_reader
 from verify.note import Note, VerifierKey, lines_of, parse_note
 
 LEAF = 32  # bytes
+OWN = 2  # lines
 
 
 def check_heads(session: Session, served: Served, log: VerifierKey, clock: VerifierKey) -> None:
@@ -79,9 +80,7 @@ def _check_genesis(session: Session, known: Log) -> None:
 def check_beside(session: Session, store: TileStore, served: Served) -> None:
     """Check what the tree or a signature vouches for.  The tiles are audited already.  Raises Broken."""
     witnesses = _witnesses(session)
-    _check_lines("checkpoint (the object)", store.read_checkpoint() or "", witnesses)
-    for out in session.scalars(select(Published)):
-        _check_lines("published.body", out.body, witnesses)
+    _check_notes(store.read_checkpoint() or "", session.scalars(select(Published)).one().body, witnesses)
     for line in session.scalars(select(CosignatureRow)):
         _check_cosignature(store, served.checkpoint, line, witnesses)
     first = session.scalar(select(EntryRow.leaf).where(EntryRow.index == 0))
@@ -104,13 +103,26 @@ def _witnesses(session: Session) -> dict[str, VerifierKey]:
     return found
 
 
-def _check_lines(place: str, body: str, witnesses: dict[str, VerifierKey]) -> None:
-    """A line of somebody we do not ask cannot be checked, and convinces nobody."""
+def _check_notes(served: str, published: str, witnesses: dict[str, VerifierKey]) -> None:
+    notes = {"checkpoint (the object)": _checked(served, "checkpoint (the object)", witnesses),
+             "published.body": _checked(published, "published.body", witnesses)}  # fmt: skip
+    first, second = (set(note.lines) for note in notes.values())
+    # The log's line and its clock's stand first; where they are the same, both were written at once.  A line of a witness
+    # that is no longer asked cannot be verified, but then it is in both.
+    if len({note.lines[:OWN] for note in notes.values()}) == 1:
+        known = {(key.name, key.key_id) for key in witnesses.values()}
+        for place, lines in zip(notes, (first - second, second - first), strict=True):
+            if any((line.name, line.key_id) not in known for line in lines):
+                raise Broken(f"{place}: a line by nobody that is asked")
+
+
+def _checked(body: str, place: str, witnesses: dict[str, VerifierKey]) -> Note:
     try:
         note = parse_note(body)
         for key in witnesses.values():
             for line in lines_of(note, key):
                 verify_cosignature(note.text, line, key)
+        return note
     except VerificationError as error:
         raise Broken(f"{place}: {error.message}") from None
 

@@ -60,6 +60,8 @@ def read_served(store: TileStore, log: VerifierKey | None, clock: VerifierKey | 
         times = [] if clock is None else [verify_cosignature(note.text, line, clock) for line in lines_of(note, clock)]
     except VerificationError as error:
         raise Broken(f"the served checkpoint: {error.message}") from None
+    if clock is not None and not times:
+        raise Broken("the served checkpoint: no line by the log's clock")
     if log is not None and checkpoint.origin != log.name:
         raise Broken(f"the served checkpoint is of the log {checkpoint.origin}")
     return Served(checkpoint, times[0] if times else None, log is not None)
