@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Table, insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ledger.db import chunks
@@ -40,10 +41,15 @@ def write_tuples(session: Session, table: Table, columns: Sequence[str], rows: S
         connection.exec_driver_sql(_insert(table.name, tuple(columns)), list(rows))
         return
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(_copy(table.name, tuple(columns))) as copy:
-        copy.set_types([_wire(table, name) for name in columns])
-        for row in rows:
-            copy.write_row(row)
+    command, base = _copy(table.name, tuple(columns)), connection.dialect.loaded_dbapi.Error
+    try:
+        with driver.cursor() as cursor, cursor.copy(command) as copy:
+            copy.set_types([_wire(table, name) for name in columns])
+            for row in rows:
+                copy.write_row(row)
+    except base as error:
+        # The driver's own error would pass by whoever waits for SQLAlchemy's, and end the sequencer's thread.
+        raise DBAPIError.instance(command, None, error, base) from error
 
 
 @lru_cache(maxsize=64)
