@@ -50,6 +50,10 @@ def write_journal(form: str = "auto", stream: TextIO | None = None, level: int =
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        # Whoever ran a server in this process before may have given them handlers that print everything.
+        theirs = logging.getLogger(name)
+        theirs.handlers[:], theirs.propagate = [], True
     for name in ("httpx2", "httpcore", "alembic", "urllib3", "web3"):
         logging.getLogger(name).setLevel(logging.WARNING)  # one line for every call they make is theirs to keep
 
