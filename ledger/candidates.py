@@ -10,9 +10,8 @@ rows, no parsing and no signature.  Plain values only: a candidate crosses to ot
 
 import marshal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import NamedTuple
 
 from ledger.problems import Fatal, Refused
 from ledger.project import MAX_TEXT, NUL, Told, told_rows
@@ -22,9 +21,12 @@ from verify.history import Record
 from verify.statement import CONTROL_KINDS, Statement
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A statement whose every order-free rule holds; the signature's too where `verified`."""
+class Candidate(NamedTuple):
+    """
+    A statement whose every order-free rule holds; the signature's too where `verified`.
+
+    A tuple, since thousands a second are made, and made again in another process.
+    """
 
     digest: bytes
     signing_input_hash: bytes
@@ -91,13 +93,9 @@ def read_stored(jws: bytes, disclosures: Sequence[str], digest: bytes, index: in
 
 def pack(found: Sequence[Candidate | Refused]) -> bytes:
     """Print candidates and refusals for another process."""
-    return marshal.dumps([one.as_json() if isinstance(one, Refused) else _plain(one) for one in found])
+    return marshal.dumps([one.as_json() if isinstance(one, Refused) else tuple(one) for one in found])
 
 
 def unpack(data: bytes) -> list[Candidate | Refused]:
     """Read what `pack` printed, and nothing else."""
-    return [Refused.from_json(one) if isinstance(one, Mapping) else Candidate(*one) for one in marshal.loads(data)]  # noqa: S302
-
-
-def _plain(candidate: Candidate) -> tuple[Any, ...]:
-    return tuple(getattr(candidate, name) for name in Candidate.__slots__)
+    return [Refused.from_json(one) if isinstance(one, Mapping) else Candidate._make(one) for one in marshal.loads(data)]  # noqa: S302
