@@ -28,9 +28,9 @@ class Settings(BaseSettings):
     """Where the public finds this service; printed on labels, proves nothing."""
     sequence_interval_ms: int = Field(default=50, ge=0, le=60_000)
     """From one batch to the next; what comes in between is gathered."""
-    pool_limit: int = Field(default=16_384, ge=1)
+    pool_limit: int = Field(default=32_768, ge=1)
     """Pending statements before submitters are asked to come back (503)."""
-    batch_limit: int = Field(default=4_096, ge=1, le=65_536)
+    batch_limit: int = Field(default=8_192, ge=1, le=65_536)
     """Statements per checkpoint, about: a parcel is never cut."""
     workers: int | None = Field(default=None, ge=0, le=32)
     """Processes that examine large batches; one a core by default, 0 keeps it all in the service's own."""
