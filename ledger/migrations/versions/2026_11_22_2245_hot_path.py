@@ -11,6 +11,7 @@ from hashlib import sha256
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util.exc import CommandError
 
 revision = "0003"
 down_revision = "0002"
@@ -40,7 +41,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """There is no way back: restore a backup of the older tables."""
-    raise NotImplementedError("restore a backup that was made before this version")
+    raise CommandError("there is no way back: restore a backup that was made before this version")
 
 
 def _parcels() -> None:
