@@ -58,6 +58,7 @@ def demo(
 ) -> None:
     """Play a season of signed records on this machine and serve it. 在本机演示一季的签名记录"""
     from rich.console import Console
+    from sqlalchemy.exc import DatabaseError
 
     from api.demo.run import run_demo
     from api.demo.stage import NotOurs
@@ -69,6 +70,9 @@ def demo(
         code = run_demo(data, host, port, console)
     except (NotOurs, OSError) as error:
         console.print(f"[bold red]{error}")
+        code = 1
+    except DatabaseError as error:
+        console.print(f"[bold red]The demo's database in {data} is damaged ({error.orig}): delete the folder and start again.")
         code = 1
     raise typer.Exit(code)
 
