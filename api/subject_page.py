@@ -28,7 +28,7 @@ from verify.statement import parse_time
 
 MAX_RECORDS = 500  # newest; a warehouse is named by every pallet
 MAX_EVENTS = 500  # of each trace on the page; the JSON has more
-_TOLD = ("bizStep", "scheme", "number", "verdict", "form", "count", "class", "validUntil", "sample", "reason")
+TOLD = ("bizStep", "scheme", "number", "verdict", "form", "count", "class", "validUntil", "sample", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Shown:
     logged_ms: int
     late_hours: int
     digest: str
-    detail: str
+    told: Mapping[str, str | int]
+    """The few members that say what the record says; the page has words for each."""
     withheld: int
 
 
@@ -86,7 +87,7 @@ def _shown(record: Record) -> Shown:
     claimed = str(statement.payload["validFrom"]) if event is None else event.time.isoformat(timespec="seconds")
     claimed_ms = int(parse_time(str(statement.payload["validFrom"])).timestamp() * 1000)
     body = statement.disclosed
-    told = [f"{name}: {body[name]}" for name in _TOLD if isinstance(body.get(name), str | int)]
+    told = {name: body[name] for name in TOLD if isinstance(body.get(name), str | int)}
     late = max(0, record.time_ms - claimed_ms) // HOUR
     return Shown(record.index, statement.kind, statement.issuer, claimed, record.time_ms, late, statement.digest.hex(),
-                 "; ".join(told), statement.withheld)  # fmt: skip
+                 told, statement.withheld)  # fmt: skip

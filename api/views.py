@@ -49,7 +49,7 @@ class Views:
         return HTMLResponse(body, status, headers)
 
     def _common(self, request: Request, lang: str) -> Mapping[str, Any]:
-        other = "en" if lang == "zh" else "zh"
+        other, table = "en" if lang == "zh" else "zh", self.catalog.tables[lang]
         return {
             "lang": lang,
             "tag": TAGS[lang],
@@ -59,8 +59,9 @@ class Views:
             "origin": self.origin,
             "t": lambda key, **facts: self.catalog.text(lang, key, **facts),
             "name": lambda names: pick_name(names, lang),
-            "kind": lambda kind: self.catalog.tables[lang].get(f"kind.{kind}", kind),
-            "step": lambda word: self.catalog.tables[lang].get(f"step.{word}", str(word or "").replace("_", " ")),
+            "kind": lambda kind: table.get(f"kind.{kind}", kind),
+            "step": lambda word: table.get(f"step.{word}", str(word or "").replace("_", " ")),
+            "told": lambda name, value: table.get(f"{'step' if name == 'bizStep' else f'told.{name}'}.{value}", str(value)),
             "when": shown_ms,
             "claimed": shown_claim,
             "short": lambda uri: uri.removeprefix(HOST),

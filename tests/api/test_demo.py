@@ -1,27 +1,20 @@
 """The demo's season over real HTTP: what is on every label verifies, one lot is recalled, and a second start keeps it all."""
 
-import json
 import shutil
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import httpx2
 import pytest
-import uvicorn
 
-from api.app import create_app
 from api.demo.cast import CENTRAL, CHEN, LIN, WANG, YUNNAN
-from api.demo.play import Item, Player
-from api.demo.run import Server
+from api.demo.play import Item
 from api.demo.stage import ITEMS, KEY, MARK, NotOurs, Stage, set_up
-from api.demo.story import Season
-from api.running import Local
 from ledger.audit import audit_ledger
 from ledger.running import database_of, store_of
+from tests.support.demo import play_season, serving_demo
 from tests.support.service import free_port
 from verify.anchor import read_head
 from verify.errors import VerificationError
@@ -49,22 +42,6 @@ class Played:
         )
 
 
-@contextmanager
-def serving(data: Path, port: int) -> Iterator[Stage]:
-    """The demo's own server on loopback, ended when the block ends."""
-    stage = set_up(data, f"http://localhost:{port}")
-    app = create_app(stage.settings, Local(devchain=stage.chain, is_demo=True))
-    server = Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        assert server.listening.wait(30)
-        yield stage
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("demo") / "var"
@@ -73,12 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def played(folder: Path) -> Iterator[Played]:
     port = free_port()
-    with serving(folder, port) as stage:
-        assert stage.is_new
-        player = Player(f"http://127.0.0.1:{port}", stage.settings.keys, stage.registrar, lambda what, count: None)
-        items = player.play(Season(datetime.now(CHINA), stage.settings.origin))
-        stage.items.write_text(json.dumps([]), "utf-8")
-        yield Played(stage, f"http://localhost:{port}", items)
+    with serving_demo(folder, port) as stage:
+        yield Played(stage, f"http://localhost:{port}", play_season(stage, port))
 
 
 @pytest.mark.chain
@@ -177,7 +150,7 @@ def test_a_second_start_keeps_everything_and_anchors_again(played: Played, folde
     # The first server still runs on its own folder: the second start is of a copy, as after a move to another machine.
     shutil.copytree(folder, copy)
     port = free_port()
-    with serving(copy, port) as stage:
+    with serving_demo(copy, port) as stage:
         assert not stage.is_new
         assert stage.regulator_key == played.stage.regulator_key
         again = Played(stage, f"http://localhost:{port}", played.items)

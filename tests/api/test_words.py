@@ -9,6 +9,7 @@ from starlette.requests import Request
 from api.accept import HTML, JSON, LINKSET, prefer, wants_html
 from api.drawing import draw
 from api.language import LANGUAGES, Catalog, pick_language, pick_name
+from api.subject_page import TOLD
 from ledger.trace import Graph, Node
 from ledger.units import Hop
 
@@ -34,6 +35,10 @@ def test_every_word_that_a_template_asks_for_is_there() -> None:
     asked = {name for page in pages for name in re.findall(r"""\bt\(["']([\w.]+)["'][,)]""", page)}
     assert asked
     assert asked <= set(known)
+
+
+def test_what_a_record_tells_has_a_word_in_front() -> None:
+    assert {f"told.{name}" for name in TOLD} <= set(Catalog.load().tables["en"])
 
 
 @pytest.mark.parametrize(
