@@ -25,11 +25,12 @@ from starlette.exceptions import HTTPException
 from api.accept import wants_html
 from api.language import TAGS, pick_language
 from ledger.problems import FORMAT, REASONS, Reason, Refused
-from ledger.stored import StoreUnavailable
+from ledger.stored import StoreRefused, StoreUnavailable
 
 log = structlog.get_logger()
 
 MEDIA = "application/problem+json"
+REFUSED_RETRY = 60  # s; somebody must mend rights or credentials first
 
 HTTP: Mapping[str, Reason] = {
     "body-too-large": Reason(413, "The body is too large", "请求体过大"),
@@ -160,6 +161,12 @@ def install(app: FastAPI) -> None:
         text = "the database or the tiles do not answer"
         return problem_response(HttpProblem("unavailable", text, retry_after_s=1), request)
 
+    async def refused(request: Request, error: Exception) -> Response:
+        # Rights or credentials of ours are wrong: no client's fault, and no use in coming back at once.
+        log.error("store.refused", error=str(error))
+        text = "the tiles cannot be read; the operator has been told"
+        return problem_response(HttpProblem("unavailable", text, retry_after_s=REFUSED_RETRY), request)
+
     async def crash(request: Request, error: Exception) -> Response:
         # The cause is in the operator's journal; a stranger learns nothing from it.
         return problem_response(HttpProblem("failed", "the operator has been told"), request)
@@ -168,6 +175,7 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, ours)
     for gone in (OperationalError, InterfaceError, PoolTimeout, StoreUnavailable):
         app.add_exception_handler(gone, away)
+    app.add_exception_handler(StoreRefused, refused)
     app.add_exception_handler(RequestValidationError, parameters)
     app.add_exception_handler(HTTPException, others)
     app.add_exception_handler(Exception, crash)

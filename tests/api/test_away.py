@@ -6,7 +6,7 @@ from starlette.testclient import TestClient
 
 from api.problems import install
 from ledger.db import open_database
-from ledger.stored import StoreUnavailable
+from ledger.stored import StoreRefused, StoreUnavailable
 from tests.api.conftest import BASE, problem_of
 from tests.support.service import free_port
 
@@ -26,6 +26,10 @@ def app_without_stores() -> FastAPI:
     def ask_tiles() -> str:
         raise StoreUnavailable("s3://tiles: no good answer about checkpoint")
 
+    @app.get("/refused")
+    def ask_refused() -> str:
+        raise StoreRefused("s3://tiles: the store refuses checkpoint: 403 Forbidden")
+
     return app
 
 
@@ -38,3 +42,12 @@ def test_a_database_that_fails_over_is_no_fault_of_the_service_and_asks_to_come_
             assert answer.headers["retry-after"] == "1"
             assert "127.0.0.1" not in answer.text
             assert "s3://" not in answer.text
+
+
+def test_a_bucket_that_refuses_us_is_the_operators_trouble_and_no_stack_trace() -> None:
+    with TestClient(app_without_stores(), base_url=BASE) as client:
+        answer = client.get("/refused")
+        problem = problem_of(answer)
+        assert (problem["status"], problem["code"]) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) >= 60
+        assert "s3://" not in answer.text
