@@ -24,6 +24,7 @@ from ledger import admission, quick
 from ledger.admission import Jwks
 from ledger.candidates import Candidate, pack, unpack
 from ledger.problems import Refused
+from ledger.quick_event import Uncommon
 from producers.epcis.validate import EventValidator
 from verify.errors import VerificationError
 
@@ -117,7 +118,7 @@ def examine_here(raws: Iterable[bytes], now_ms: int, validator: EventValidator, 
 def _one(raw: bytes, now: datetime, now_ms: int, validator: EventValidator, jwks: Jwks) -> Candidate | Refused:
     try:
         return quick.examine(raw, now=now, validator=validator, jwks=jwks)
-    except quick.Uncommon:
+    except Uncommon:
         pass
     try:
         return admission.examine(raw, now_ms=now_ms, validator=validator, jwks=jwks)
@@ -147,6 +148,6 @@ def kids_of(raws: Iterable[bytes]) -> set[str]:
     for head in {head for raw in raws if len(head := raw.partition(b".")[0]) <= HEAD}:
         try:
             found.add(quick.key_of(head))
-        except (quick.Uncommon, VerificationError, ValueError, TypeError, LookupError, AttributeError):
+        except (Uncommon, VerificationError, ValueError, TypeError, LookupError, AttributeError):
             continue
     return found

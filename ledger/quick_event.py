@@ -1,0 +1,176 @@
+"""
+The quick reading of an event: what quick.py needs of it, in one walk where it is an ObjectEvent as nearly every one is.
+
+Values that many statements share (places, parties, words of the vocabulary, times) are judged once.  A lot is new in nearly
+every event: its common spelling is recognised by its shape.  Whatever else an event may be is read as the literal reading
+does, without its wording.
+
+Source: verify/epcis.py, producers/epcis/rules.py and ledger/project.py, which it repeats for one shape.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+from ledger.project import MAX_TEXT, SIDES, Told, event_rows, plain
+from producers.epcis.rules import MAX_AHEAD, reference_problems
+from producers.epcis.validate import EventValidator
+from verify.entry import MAX_KEYS
+from verify.epcis import read_event
+from verify.gs1 import canonical_uri, product_of, subjects_of_uri
+from verify.statement import parse_time
+from verify.subjects import KIND_URI
+
+Raw = dict[str, Any]
+Row = tuple[Any, ...]
+Read = tuple[str | None, tuple[bytes, ...], bool, Told]
+"""Event ID, subject keys in order, whether it declares an error, rows."""
+EXACT = 16  # characters of a float's text: up to 15 digits name one double each, and no two of them the same
+MEMO = 8_192  # values of a kind that are judged once; about 300 bytes each
+_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+_LOT = re.compile(r"https://id\.gs1\.org/01/[0-9]{14}/10/[0-9A-Za-z_.-]{1,20}")  # nothing in it has another spelling
+_PRODUCT = len("https://id.gs1.org/01/09520001000010")
+_OFFSET = re.compile("[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00")
+_QUANTITIES = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
+# What an ObjectEvent hardly ever has, and the walk does not look at.
+_ELSE = frozenset((
+    "parentID", "childEPCs", "inputEPCList", "outputEPCList", *_QUANTITIES[1:], "transformationID", "errorDeclaration",
+))  # fmt: skip
+
+
+class Uncommon(Exception):
+    """Not the common shape, or wrong: ask the literal reading."""
+
+
+def read_told(event: Raw, issuer: str, now: datetime, validator: EventValidator) -> Read:
+    """
+    Read a parsed event, whose numbers may be floats of which Python prints the very text that was signed.
+
+    Raises Uncommon, and whatever a value of the wrong shape makes Python raise.
+    """
+    if event["type"] != "ObjectEvent" or not _ELSE.isdisjoint(event):
+        return _read_any(event, issuer, now, validator)
+    if not validator.fits(event) or "@context" not in event:
+        raise Uncommon
+    event_id, offset, action = event["eventID"], event["eventTimeZoneOffset"], event["action"]
+    time, time_ms = moment(event["eventTime"])
+    if time - now > MAX_AHEAD or action not in ("ADD", "OBSERVE", "DELETE") or not _OFFSET.fullmatch(offset):
+        raise Uncommon
+    if "bizTransactionList" in event and any(reference_problems(event)):
+        raise Uncommon
+    step, disposition = _word(event.get("bizStep")), _word(event.get("disposition"))
+    point, location = _place(event.get("readPoint")), _place(event.get("bizLocation"))
+    objects = _objects(event)
+    uris = {issuer, point or issuer, location or issuer}
+    for row in objects:
+        uris.update(row[1:3] if row[2] else row[1:2])
+    keys = _keys(event_id, uris, step == "retail_selling" or disposition == "returned")
+    row = ("ObjectEvent", action, step, disposition, event_id, time_ms, offset, issuer, point, location, False, None, None)
+    rows = {"events": [row], "event_objects": objects}
+    if parties := [*_parties(event, "source"), *_parties(event, "destination")]:
+        rows["event_parties"] = parties
+    return event_id, keys, False, rows
+
+
+def _read_any(raw: Raw, issuer: str, now: datetime, validator: EventValidator) -> Read:
+    for name in _QUANTITIES:
+        for item in raw.get(name, ()):
+            if type(item.get("quantity")) is float:
+                item["quantity"] = Decimal(_amount(item["quantity"]) or "")
+    # Every identifier of an object, place or party is read below, which is the rule for them.
+    validator.check(raw, now=now, identifiers=False)
+    event = read_event(raw)
+    uris = {issuer, event.read_point or issuer, event.biz_location or issuer, *event.uris}
+    keys = _keys(event.event_id or "", uris, event.is_selling)
+    return event.event_id, keys, event.error_declaration, event_rows(event, issuer, None, SIDES)
+
+
+def _objects(event: Raw) -> list[Row]:
+    rows: list[Row] = [("epc", *_subject(uri), None, None) for uri in event.get("epcList", ())]
+    for item in event.get("quantityList", ()):
+        amount, uom = item.get("quantity"), item.get("uom")
+        if (uom is not None and amount is None) or (amount is not None and amount < 0):
+            raise Uncommon
+        name = item["epcClass"]
+        subject = (name, None, _product(name[:_PRODUCT])) if _LOT.fullmatch(name) else _subject(name)
+        rows.append(("epc", *subject, _amount(amount), _plain(uom)))
+    return rows
+
+
+def _parties(event: Raw, direction: str) -> Iterable[Row]:
+    pairs = event.get(f"{direction}List", ())
+    return [(direction, _word(item.get("type")) or "", own_uri(item[direction]), False) for item in pairs]
+
+
+def _keys(event_id: str, uris: set[str], selling: bool) -> tuple[bytes, ...]:
+    # A serial in clear is judged by what the log has of its lot.
+    if len(event_id) > MAX_TEXT or len(uris) > MAX_KEYS or (not selling and "/21/" in " ".join(uris)):
+        raise Uncommon
+    return tuple(sorted([_key(uri) for uri in uris]))
+
+
+def _amount(number: float | int | Decimal | None) -> str | None:
+    """The text of a quantity as its row has it."""
+    if type(number) is not float:
+        return None if number is None else format(number, "f" if isinstance(number, Decimal) else "d")
+    text = repr(number)
+    if len(text) > EXACT or "e" in text:
+        raise Uncommon
+    return text
+
+
+def _place(place: Raw | None) -> str | None:
+    return None if place is None else own_uri(place["id"])
+
+
+@lru_cache(maxsize=MEMO)
+def moment(text: str) -> tuple[datetime, int]:
+    """A time, and its ms since 1970.  Raises Malformed."""
+    time = parse_time(text)
+    return time, (time - _EPOCH) // _MS
+
+
+@lru_cache(maxsize=MEMO)
+def own_uri(text: str) -> str:
+    """The canonical URI of a party or place.  Raises Malformed."""
+    return canonical_uri(text)
+
+
+@lru_cache(maxsize=MEMO)
+def _subject(text: str) -> tuple[str, str | None, str | None]:
+    """The URI of an object, of the lot that its own link names, and of its product."""
+    uri, *lot = subjects_of_uri(text)
+    return uri, lot[0] if lot else None, product_of(uri)
+
+
+@lru_cache(maxsize=MEMO)
+def _product(uri: str) -> str:
+    if canonical_uri(uri) != uri:
+        raise Uncommon
+    return uri
+
+
+@lru_cache(maxsize=MEMO)
+def _word(text: str | None) -> str | None:
+    """A word of the CBV, bare, as its column holds it."""
+    found = read_event(_BARE | {"bizStep": text}).biz_step
+    return None if found is None else plain(found)
+
+
+_BARE = {"type": "TransformationEvent", "eventTime": "2000-01-01T00:00:00Z", "eventTimeZoneOffset": "+00:00"}
+
+
+@lru_cache(maxsize=MEMO)
+def _plain(text: str | None) -> str | None:
+    return None if text is None else plain(text)
+
+
+@lru_cache(maxsize=MEMO)
+def _key(uri: str) -> bytes:
+    if len(uri) > MAX_TEXT or uri.startswith(KIND_URI):
+        raise Uncommon
+    return sha256(uri.encode()).digest()
