@@ -68,15 +68,14 @@ def _examine(raw: bytes, now: datetime, validator: EventValidator, jwks: Jwks) -
         raise Uncommon
     # First what costs least, last the signature; either refusal is the literal reading's to word.
     issuer, valid_from, subject = _payload(_parse(_base64(body)))
-    event_id, uris, declares_error, rows = read_told(subject, issuer, now, validator)
+    event_id, keys, rows = read_told(subject, issuer, now, validator)
     running = sha256(signing_input)
     signed = running.digest()
     running.update(b"." + encoded)
     _verifier(kid, alg, jwk["x"], jwk.get("y", ""))(_base64(encoded), signing_input, signed)
     return Candidate(
         running.digest(), signed, KIND, issuer, kid, event_id,
-        None if event_id is None else sha256(f"{issuer}\n{event_id}".encode()).digest(), valid_from, raw, (),
-        uris, (), declares_error, rows, True,
+        sha256(f"{issuer}\n{event_id}".encode()).digest(), valid_from, raw, (), keys, (), False, rows, True,
     )  # fmt: skip
 
 
@@ -117,7 +116,7 @@ def _parse(text: bytes) -> Any:
     if _LONG in text.translate(_DIGITS):
         raise Uncommon
     value = from_json(text, allow_inf_nan=False)
-    # What is a float here is the shortest text of it, and so that text's number: quick_event.py makes it exact again.
+    # A float here was its own shortest text; as that its row gets it (quick_event.py).
     return value if to_json(value) == text else _DECODER.decode(text.decode())
 
 

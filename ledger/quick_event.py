@@ -1,11 +1,10 @@
 """
-The quick reading of an event: what quick.py needs of it, in one walk where it is an ObjectEvent as nearly every one is.
+The quick reading of an event: what quick.py needs of it, from the parsed JSON to its rows in one walk.
 
 Values that many statements share (places, parties, words of the vocabulary, times) are judged once.  A lot is new in nearly
-every event: its common spelling is recognised by its shape.  Whatever else an event may be is read as the literal reading
-does, without its wording.
+every event: its common spelling is recognised by its shape.  Declarations of error are rare, and left to the literal reading.
 
-Source: verify/epcis.py, producers/epcis/rules.py and ledger/project.py, which it repeats for one shape.
+Source: verify/epcis.py, producers/epcis/rules.py and ledger/project.py, which it repeats.
 """
 
 import re
@@ -16,8 +15,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from ledger.project import MAX_TEXT, SIDES, Told, event_rows, plain
-from producers.epcis.rules import MAX_AHEAD, reference_problems
+from ledger.project import MAX_TEXT, UNLINKED, Told, links, plain
+from producers.epcis.rules import MAX_AHEAD, TYPES, reference_problems
 from producers.epcis.validate import EventValidator
 from verify.entry import MAX_KEYS
 from verify.epcis import read_event
@@ -27,19 +26,18 @@ from verify.subjects import KIND_URI
 
 Raw = dict[str, Any]
 Row = tuple[Any, ...]
-Read = tuple[str | None, tuple[bytes, ...], bool, Told]
-"""Event ID, subject keys in order, whether it declares an error, rows."""
+Read = tuple[str, tuple[bytes, ...], Told]
+"""Event ID, subject keys in order, rows."""
 EXACT = 16  # characters of a float's text: up to 15 digits name one double each, and no two of them the same
 MEMO = 8_192  # values of a kind that are judged once; about 300 bytes each
 _EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _LOT = re.compile(r"https://id\.gs1\.org/01/[0-9]{14}/10/[0-9A-Za-z_.-]{1,20}")  # nothing in it has another spelling
 _PRODUCT = len("https://id.gs1.org/01/09520001000010")
 _OFFSET = re.compile("[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00")
-_QUANTITIES = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
-# What an ObjectEvent hardly ever has, and the walk does not look at.
-_ELSE = frozenset((
-    "parentID", "childEPCs", "inputEPCList", "outputEPCList", *_QUANTITIES[1:], "transformationID", "errorDeclaration",
-))  # fmt: skip
+_ROLES = (
+    ("epc", "epcList", "quantityList"), ("child", "childEPCs", "childQuantityList"),
+    ("input", "inputEPCList", "inputQuantityList"), ("output", "outputEPCList", "outputQuantityList"),
+)  # fmt: skip
 
 
 class Uncommon(Exception):
@@ -52,53 +50,61 @@ def read_told(event: Raw, issuer: str, now: datetime, validator: EventValidator)
 
     Raises Uncommon, and whatever a value of the wrong shape makes Python raise.
     """
-    if event["type"] != "ObjectEvent" or not _ELSE.isdisjoint(event):
-        return _read_any(event, issuer, now, validator)
-    if not validator.fits(event) or "@context" not in event:
+    if "errorDeclaration" in event or not validator.fits(event):
         raise Uncommon
-    event_id, offset, action = event["eventID"], event["eventTimeZoneOffset"], event["action"]
+    kind, action = event["type"], event.get("action")
+    _check(event, kind, action)
     time, time_ms = moment(event["eventTime"])
-    if time - now > MAX_AHEAD or action not in ("ADD", "OBSERVE", "DELETE") or not _OFFSET.fullmatch(offset):
-        raise Uncommon
-    if "bizTransactionList" in event and any(reference_problems(event)):
+    if time - now > MAX_AHEAD:
         raise Uncommon
     step, disposition = _word(event.get("bizStep")), _word(event.get("disposition"))
     point, location = _place(event.get("readPoint")), _place(event.get("bizLocation"))
-    objects = _objects(event)
+    objects, event_id, transformation = _objects(event), event["eventID"], event.get("transformationID")
     uris = {issuer, point or issuer, location or issuer}
-    for row in objects:
-        uris.update(row[1:3] if row[2] else row[1:2])
+    for told in objects:
+        uris.update(told[1:3] if told[2] else told[1:2])
     keys = _keys(event_id, uris, step == "retail_selling" or disposition == "returned")
-    row = ("ObjectEvent", action, step, disposition, event_id, time_ms, offset, issuer, point, location, False, None, None)
-    rows = {"events": [row], "event_objects": objects}
+    row = (kind, action, step, disposition, event_id, time_ms, event["eventTimeZoneOffset"], issuer, point, location, False,
+           _plain(transformation), None)  # fmt: skip
+    rows: dict[str, list[Row]] = {"events": [row], "event_objects": objects}
     if parties := [*_parties(event, "source"), *_parties(event, "destination")]:
         rows["event_parties"] = parties
-    return event_id, keys, False, rows
+    if kind not in UNLINKED:
+        rows["links"] = [*links(issuer, kind, action, transformation, [(told[0], told[1]) for told in objects])]
+    return event_id, keys, rows
 
 
-def _read_any(raw: Raw, issuer: str, now: datetime, validator: EventValidator) -> Read:
-    for name in _QUANTITIES:
-        for item in raw.get(name, ()):
-            if type(item.get("quantity")) is float:
-                item["quantity"] = Decimal(_amount(item["quantity"]) or "")
-    # Every identifier of an object, place or party is read below, which is the rule for them.
-    validator.check(raw, now=now, identifiers=False)
-    event = read_event(raw)
-    uris = {issuer, event.read_point or issuer, event.biz_location or issuer, *event.uris}
-    keys = _keys(event.event_id or "", uris, event.is_selling)
-    return event.event_id, keys, event.error_declaration, event_rows(event, issuer, None, SIDES)
+def _check(event: Raw, kind: str, action: str | None) -> None:
+    """What is no business of the schema's, nor of any row."""
+    acts = action in ("ADD", "OBSERVE", "DELETE") or kind == "TransformationEvent"
+    has_parent = kind != "AggregationEvent" or action == "OBSERVE" or "parentID" in event
+    if not acts or not has_parent or kind not in TYPES or "@context" not in event:
+        raise Uncommon
+    if not _OFFSET.fullmatch(event["eventTimeZoneOffset"]):
+        raise Uncommon
+    if ("bizTransactionList" in event or "transformationID" in event) and any(reference_problems(event)):
+        raise Uncommon
 
 
 def _objects(event: Raw) -> list[Row]:
-    rows: list[Row] = [("epc", *_subject(uri), None, None) for uri in event.get("epcList", ())]
-    for item in event.get("quantityList", ()):
-        amount, uom = item.get("quantity"), item.get("uom")
-        if (uom is not None and amount is None) or (amount is not None and amount < 0):
-            raise Uncommon
-        name = item["epcClass"]
-        subject = (name, None, _product(name[:_PRODUCT])) if _LOT.fullmatch(name) else _subject(name)
-        rows.append(("epc", *subject, _amount(amount), _plain(uom)))
+    rows: list[Row] = [("parent", *_subject(event["parentID"]), None, None)] if "parentID" in event else []
+    for role, epcs, quantities in _ROLES:
+        if epcs in event:
+            rows += [(role, *_subject(uri), None, None) for uri in event[epcs]]
+        if quantities in event:
+            rows += [(role, *_subject(item["epcClass"]), *_measure(item)) for item in event[quantities]]
     return rows
+
+
+def _measure(item: Raw) -> tuple[str | None, str | None]:
+    amount, uom = item.get("quantity"), item.get("uom")
+    if amount is None:
+        if uom is not None:
+            raise Uncommon
+        return None, None
+    if amount < 0:
+        raise Uncommon
+    return _amount(amount), _plain(uom)
 
 
 def _parties(event: Raw, direction: str) -> Iterable[Row]:
@@ -113,10 +119,10 @@ def _keys(event_id: str, uris: set[str], selling: bool) -> tuple[bytes, ...]:
     return tuple(sorted([_key(uri) for uri in uris]))
 
 
-def _amount(number: float | int | Decimal | None) -> str | None:
+def _amount(number: float | int | Decimal) -> str:
     """The text of a quantity as its row has it."""
     if type(number) is not float:
-        return None if number is None else format(number, "f" if isinstance(number, Decimal) else "d")
+        return format(number, "f") if isinstance(number, Decimal) else str(number)
     text = repr(number)
     if len(text) > EXACT or "e" in text:
         raise Uncommon
@@ -140,9 +146,13 @@ def own_uri(text: str) -> str:
     return canonical_uri(text)
 
 
-@lru_cache(maxsize=MEMO)
 def _subject(text: str) -> tuple[str, str | None, str | None]:
     """The URI of an object, of the lot that its own link names, and of its product."""
+    return (text, None, _product(text[:_PRODUCT])) if _LOT.fullmatch(text) else _other_subject(text)
+
+
+@lru_cache(maxsize=MEMO)
+def _other_subject(text: str) -> tuple[str, str | None, str | None]:
     uri, *lot = subjects_of_uri(text)
     return uri, lot[0] if lot else None, product_of(uri)
 
