@@ -118,6 +118,28 @@ def test_what_an_event_lacks_is_missed_by_both(member: str) -> None:
         assert quickly(raw) in (None, literal(raw))
 
 
+NAMES = (
+    "parentID", "childEPCs", "epcList", "inputEPCList", "outputEPCList", "quantityList", "childQuantityList", "inputQuantityList",
+    "outputQuantityList", "transformationID", "bizTransactionList", "sourceList", "destinationList", "readPoint", "bizLocation",
+    "disposition", "bizStep", "action", "type", "ilmd", "errorDeclaration", "sensorElementList", "eventTimeZoneOffset",
+)  # fmt: skip
+VALUES: tuple[Any, ...] = (
+    "ADD", "DELETE", "OBSERVE", "ObjectEvent", "AssociationEvent", "AggregationEvent", "TransactionEvent", "TransformationEvent",
+    None, 5, 1.5, "", [], {}, "retail_selling", "https://ref.gs1.org/cbv/BizStep-shipping", "urn:epcglobal:cbv:disp:returned",
+    "x:y", "+14:00", f"{GTIN}/10/A-1", f"{GTIN}/21/A-1", f"{GTIN}/10/L/21/A-1", "https://id.gs1.org/01/9520001000010/10/A",
+    "urn:epc:id:sgtin:9520001.000010.1", ["urn:a:b", "urn:a:c"], [f"{GTIN}/10/L/21/A-1"], {"id": "urn:a:b"},
+    [{"epcClass": f"{GTIN}/10/Q", "quantity": 1.25, "uom": "KGM"}], [{"epcClass": "urn:a:b"}],
+    [{"type": "owning_party", "source": "urn:a:b"}], [{"type": "po", "bizTransaction": "urn:a:b"}],
+)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from([*COMMON]), st.dictionaries(st.sampled_from(NAMES), st.sampled_from(VALUES), min_size=1, max_size=3))
+def test_any_member_with_any_value_is_read_alike_or_not_at_all(kind: str, changes: dict[str, Any]) -> None:
+    raw = signed(**COMMON[kind] | changes)
+    assert quickly(raw) in (None, literal(raw))
+
+
 def lot(**measure: Any) -> dict[str, Any]:
     """Of one lot, so much."""
     return {"quantityList": [{"epcClass": f"{GTIN}/10/A", **measure}]}
