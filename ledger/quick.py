@@ -29,6 +29,7 @@ from pydantic_core import SchemaValidator, core_schema, from_json, to_json
 
 from ledger.admission import Jwks
 from ledger.candidates import Candidate
+from ledger.project import MAX_TEXT
 from ledger.quick_event import Uncommon, moment, own_uri, read_told
 from producers.epcis.problems import EventRefused
 from producers.epcis.validate import EventValidator
@@ -156,7 +157,8 @@ def _payload(payload: Any) -> tuple[str, str, dict[str, Any]]:
 
 @lru_cache(maxsize=1_024)
 def _check_contexts(contexts: tuple[object, ...]) -> None:
-    if contexts[0] != CONTEXT or not all(isinstance(one, str) for one in contexts):
+    # Only short ones: they are remembered.
+    if contexts[0] != CONTEXT or not all(isinstance(one, str) for one in contexts) or len(str(contexts)) > MAX_TEXT:
         raise Uncommon
 
 

@@ -29,7 +29,7 @@ Row = tuple[Any, ...]
 Read = tuple[str, tuple[bytes, ...], Told]
 """Event ID, subject keys in order, rows."""
 EXACT = 16  # characters of a float's text: up to 15 digits name one double each, and no two of them the same
-MEMO = 8_192  # values of a kind that are judged once; about 300 bytes each
+MEMO = 8_192  # values of a kind that are judged once and remembered; none is longer than MAX_TEXT, or memory were anybody's
 _EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _LOT = re.compile(r"https://id\.gs1\.org/01/[0-9]{14}/10/[0-9A-Za-z_.-]{1,20}")  # nothing in it has another spelling
 _PRODUCT = len("https://id.gs1.org/01/09520001000010")
@@ -142,8 +142,8 @@ def moment(text: str) -> tuple[datetime, int]:
 
 @lru_cache(maxsize=MEMO)
 def own_uri(text: str) -> str:
-    """The canonical URI of a party or place.  Raises Malformed."""
-    return canonical_uri(text)
+    """The canonical URI of a party or place.  Raises Malformed, Uncommon."""
+    return canonical_uri(_short(text))
 
 
 def _subject(text: str) -> tuple[str, str | None, str | None]:
@@ -153,7 +153,7 @@ def _subject(text: str) -> tuple[str, str | None, str | None]:
 
 @lru_cache(maxsize=MEMO)
 def _other_subject(text: str) -> tuple[str, str | None, str | None]:
-    uri, *lot = subjects_of_uri(text)
+    uri, *lot = subjects_of_uri(_short(text))
     return uri, lot[0] if lot else None, product_of(uri)
 
 
@@ -167,7 +167,7 @@ def _product(uri: str) -> str:
 @lru_cache(maxsize=MEMO)
 def _word(text: str | None) -> str | None:
     """A word of the CBV, bare, as its column holds it."""
-    found = read_event(_BARE | {"bizStep": text}).biz_step
+    found = read_event(_BARE | {"bizStep": text and _short(text)}).biz_step
     return None if found is None else plain(found)
 
 
@@ -176,11 +176,17 @@ _BARE = {"type": "TransformationEvent", "eventTime": "2000-01-01T00:00:00Z", "ev
 
 @lru_cache(maxsize=MEMO)
 def _plain(text: str | None) -> str | None:
-    return None if text is None else plain(text)
+    return None if text is None else plain(_short(text))
 
 
 @lru_cache(maxsize=MEMO)
 def _key(uri: str) -> bytes:
-    if len(uri) > MAX_TEXT or uri.startswith(KIND_URI):
+    if uri.startswith(KIND_URI):
         raise Uncommon
-    return sha256(uri.encode()).digest()
+    return sha256(_short(uri).encode()).digest()
+
+
+def _short(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise Uncommon
+    return text

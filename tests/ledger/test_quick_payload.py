@@ -14,7 +14,7 @@ from tests.ledger.test_quick import COMMON, literal, of_text, quickly, signed
 from tests.support.ledger import FARM, GTIN, event_body, payload
 from verify import gs1
 from verify.errors import Malformed
-from verify.statement import P256_ORDER
+from verify.statement import CONTEXT, P256_ORDER
 from verify.strict import b64u_decode
 
 
@@ -198,3 +198,20 @@ def test_signatures_whose_numbers_are_short_are_taken() -> None:
     short = (raw for raw in made if 0 in b64u_decode(raw.rsplit(b".")[-1].decode())[::32])
     for raw in islice(short, 8):
         assert quickly(raw) == literal(raw) is not None
+
+
+LONG_NAME = "https://farm.example/" + "x" * 1_100
+MEMORIES: dict[str, tuple[Any, Any]] = {
+    "places": (quick_event.own_uri, LONG_NAME), "objects": (quick_event._other_subject, LONG_NAME),
+    "words": (quick_event._word, LONG_NAME), "texts": (quick_event._plain, LONG_NAME), "keys": (quick_event._key, LONG_NAME),
+    "contexts": (quick._check_contexts, (CONTEXT, LONG_NAME)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MEMORIES)
+def test_nobody_fills_the_memory_with_long_names(name: str) -> None:
+    memory, value = MEMORIES[name]
+    held = memory.cache_info().currsize
+    with pytest.raises(quick.Uncommon):
+        memory(value)
+    assert memory.cache_info().currsize == held
