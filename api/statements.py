@@ -80,12 +80,11 @@ def _lines(body: bytes, *, as_json: bool) -> list[bytes | Refused]:
     lines = body.removesuffix(b"\n").split(b"\n") if body else []
     if len(lines) > MAX_LINES:
         raise Refused("too-many-lines", f"{len(lines)} lines; at most {MAX_LINES} at a time")
-    return [_line(line.removesuffix(b"\r"), as_json) for line in lines]
+    texts = [line.removesuffix(b"\r") for line in lines]
+    return [_of_json(text) for text in texts] if as_json else list(texts)
 
 
-def _line(line: bytes, as_json: bool) -> bytes | Refused:
-    if not as_json:
-        return line
+def _of_json(line: bytes) -> bytes | Refused:
     try:
         # Nothing but a string reaches the parser: a line of brackets would end in its recursion limit.
         text = json.loads(line) if line.startswith(b'"') else None

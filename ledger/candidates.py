@@ -9,7 +9,7 @@ rows, no parsing and no signature.  Plain values only: a candidate crosses to ot
 """
 
 import marshal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -55,6 +55,9 @@ class Candidate(NamedTuple):
         return read_stored(self.jws, self.disclosures, self.digest, index, time_ms)
 
 
+_JWS = Candidate._fields.index("jws")
+
+
 def candidate_of(record: Record, *, verified: bool = False) -> Candidate:
     """Take what the sequencer needs from a parsed statement.  Raises Refused for an identifier no index can hold."""
     statement, event = record.statement, record.event
@@ -91,11 +94,19 @@ def read_stored(jws: bytes, disclosures: Sequence[str], digest: bytes, index: in
     return record
 
 
-def pack(found: Sequence[Candidate | Refused]) -> bytes:
-    """Print candidates and refusals for another process."""
-    return marshal.dumps([one.as_json() if isinstance(one, Refused) else tuple(one) for one in found])
+def pack(found: Sequence[Candidate | Refused], sent: Sequence[bytes | None] = ()) -> bytes:
+    """Print candidates and refusals for another process; a JWS that came from there, at its place in `sent`, stays out."""
+    return marshal.dumps([
+        one.as_json() if isinstance(one, Refused) else tuple(one) if one.jws is not raw else (*one[:_JWS], None, *one[_JWS + 1 :])
+        for one, raw in zip(found, sent or [None] * len(found), strict=True)
+    ])  # fmt: skip
 
 
-def unpack(data: bytes) -> list[Candidate | Refused]:
+def unpack(data: bytes, sent: Sequence[bytes | None] = ()) -> list[Candidate | Refused]:
     """Read what `pack` printed, and nothing else."""
-    return [Refused.from_json(one) if isinstance(one, Mapping) else Candidate._make(one) for one in marshal.loads(data)]  # noqa: S302
+    found = marshal.loads(data)  # noqa: S302
+    return [
+        Refused.from_json(one) if type(one) is dict else Candidate._make(one) if one[_JWS] is not None
+        else Candidate._make((*one[:_JWS], raw, *one[_JWS + 1 :]))
+        for one, raw in zip(found, sent or [None] * len(found), strict=True)
+    ]  # fmt: skip

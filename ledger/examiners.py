@@ -9,27 +9,24 @@ A worker that dies loses nothing: its slice is read here.
 
 import gc
 import marshal
-import multiprocessing
 import os
-import signal
-import threading
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from queue import SimpleQueue
 
 from ledger import admission, quick
 from ledger.admission import Jwks
 from ledger.candidates import Candidate, pack, unpack
 from ledger.problems import Refused
+from ledger.quick_event import Uncommon
+from ledger.workers import Worker
 from producers.epcis.validate import EventValidator
 from verify.errors import VerificationError
 
 Examined = list[Candidate | Refused]
-Task = Future[bytes] | None
-SLICE = 256  # statements; 20 ms of work, against 1 ms of handing over
+SLICE = 256  # statements; 25 ms of work, against 1 ms of handing over
 MAX_WORKERS = 32
 HEAD = 256  # bytes of a header; ours have 130
 
@@ -44,43 +41,53 @@ class Examiners:
 
     validator: EventValidator
     workers: int = 0
-    _pool: ProcessPoolExecutor | None = field(default=None, init=False)
+    _idle: SimpleQueue[Worker | None] = field(default_factory=SimpleQueue, init=False)
+    """Workers that have nothing to do; None stands for one that has not begun, or has died."""
+    _threads: ThreadPoolExecutor | None = field(default=None, init=False)
+    """One for each worker, that hands it slices and waits."""
+
+    def __post_init__(self) -> None:
+        count = min(self.workers, MAX_WORKERS)
+        if count:
+            self._threads = ThreadPoolExecutor(count, "examiners")
+        for _ in range(count):
+            self._idle.put(None)
 
     def examine(self, raws: Sequence[bytes], *, now_ms: int, jwks: Jwks) -> Examined:
         """Check statements; results in their order.  `jwks` are the granted keys that they may name."""
-        if self.workers == 0 or len(raws) <= SLICE:
+        if self._threads is None or len(raws) <= SLICE:
             return examine_here(raws, now_ms, self.validator, jwks)
+        keys = {kid: dict(jwk) for kid, jwk in jwks.items()}
         slices = [raws[at : at + SLICE] for at in range(0, len(raws), SLICE)]
-        return [one for part, task in self._sent(slices, now_ms, jwks) for one in self._read(part, task, now_ms, jwks)]
+        tasks = [self._threads.submit(self._ask, part, keys, now_ms) for part in slices]
+        return [one for part, task in zip(slices, tasks, strict=True) for one in self._read(part, task.result(), now_ms, jwks)]
 
     def close(self) -> None:
-        """End the workers."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        """End the workers, once they have done what they were given."""
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+        while not self._idle.empty():
+            worker = self._idle.get()
+            if worker is not None:
+                worker.end()
 
-    def _sent(self, slices: Sequence[Sequence[bytes]], now_ms: int, jwks: Jwks) -> list[tuple[Sequence[bytes], Task]]:
-        keys = {kid: dict(jwk) for kid, jwk in jwks.items()}
+    def _ask(self, part: Sequence[bytes], keys: dict[str, dict[str, str]], now_ms: int) -> bytes | None:
+        worker, good = self._idle.get(), None
         try:
-            pool = self._executor()
-            return [(part, pool.submit(work, marshal.dumps(list(part)), keys, now_ms)) for part in slices]
-        except BrokenProcessPool:
-            self._pool = None
-            return [(part, None) for part in slices]
+            worker = worker or Worker(work)
+            found = worker.ask(marshal.dumps((list(part), keys, now_ms)))
+            good = worker
+            return found
+        except (EOFError, OSError):
+            return None  # it has died, or could not begin
+        finally:
+            # Only a worker that answered is asked again: a late answer would be taken for the next one's.
+            if worker is not None and good is None:
+                worker.end()
+            self._idle.put(good)
 
-    def _read(self, part: Sequence[bytes], task: Task, now_ms: int, jwks: Jwks) -> Examined:
-        try:
-            if task is not None:
-                return unpack(task.result())
-        except BrokenProcessPool:
-            self._pool = None
-        return examine_here(part, now_ms, self.validator, jwks)
-
-    def _executor(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            # Never fork: this process has threads, and locks they hold would stay locked in the child.
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(min(self.workers, MAX_WORKERS), mp_context=context, initializer=_begin)
-        return self._pool
+    def _read(self, part: Sequence[bytes], found: bytes | None, now_ms: int, jwks: Jwks) -> Examined:
+        return examine_here(part, now_ms, self.validator, jwks) if found is None else unpack(found, part)
 
 
 def settle_down() -> None:
@@ -94,20 +101,6 @@ def settle_down() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _begin() -> None:
-    """Begin as a worker, and end with the service: a worker of one that was killed would wait for work for ever."""
-    settle_down()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process at the terminal; the service says when
-    threading.Thread(target=_end_with_service, name="service", daemon=True).start()
-
-
-def _end_with_service() -> None:
-    service = multiprocessing.parent_process()
-    if service is not None:
-        service.join()
-        os._exit(0)
-
-
 def examine_here(raws: Iterable[bytes], now_ms: int, validator: EventValidator, jwks: Jwks) -> Examined:
     """Check statements in this process."""
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
@@ -117,7 +110,7 @@ def examine_here(raws: Iterable[bytes], now_ms: int, validator: EventValidator, 
 def _one(raw: bytes, now: datetime, now_ms: int, validator: EventValidator, jwks: Jwks) -> Candidate | Refused:
     try:
         return quick.examine(raw, now=now, validator=validator, jwks=jwks)
-    except quick.Uncommon:
+    except Uncommon:
         pass
     try:
         return admission.examine(raw, now_ms=now_ms, validator=validator, jwks=jwks)
@@ -125,14 +118,16 @@ def _one(raw: bytes, now: datetime, now_ms: int, validator: EventValidator, jwks
         return refused
 
 
-def work(slice_: bytes, jwks: Jwks, now_ms: int) -> bytes:
-    """What a worker does with one slice."""
-    return pack(examine_here(marshal.loads(slice_), now_ms, _validator(), jwks))  # noqa: S302 - made by this process
+def work() -> Callable[[bytes], bytes]:
+    """What a worker does with a slice, once it is ready for any."""
+    settle_down()
+    validator = EventValidator.build()
 
+    def examine(slice_: bytes) -> bytes:
+        raws, keys, now_ms = marshal.loads(slice_)  # noqa: S302 - made by the service
+        return pack(examine_here(raws, now_ms, validator, keys), raws)
 
-@lru_cache(maxsize=1)
-def _validator() -> EventValidator:
-    return EventValidator.build()
+    return examine
 
 
 def usable_cores() -> int:
@@ -147,6 +142,6 @@ def kids_of(raws: Iterable[bytes]) -> set[str]:
     for head in {head for raw in raws if len(head := raw.partition(b".")[0]) <= HEAD}:
         try:
             found.add(quick.key_of(head))
-        except (quick.Uncommon, VerificationError, ValueError, TypeError, LookupError, AttributeError):
+        except (Uncommon, VerificationError, ValueError, TypeError, LookupError, AttributeError):
             continue
     return found

@@ -66,6 +66,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     name: tuple(one.name for one in table.__table__.c if one.name not in ("id", "index")) for name, table in TABLES.items()
 }
 SIDES = ("source", "destination")
+UNLINKED = ("ObjectEvent", "TransactionEvent")
 
 
 def told_rows(record: Record) -> Told:
@@ -137,8 +138,8 @@ def event_rows(event: Event, issuer: str, adopts: bytes | None, shown: Sequence[
     rows = {"events": [row], "event_objects": [_object_row(one) for one in event.objects]}
     if parties := list(_parties(event, shown)):
         rows["event_parties"] = parties
-    if not event.error_declaration and event.type not in ("ObjectEvent", "TransactionEvent"):
-        rows["links"] = list(_links(issuer, event))
+    if not event.error_declaration and event.type not in UNLINKED:
+        rows["links"] = links(issuer, event.type, event.action, event.transformation_id, [(o.role, o.uri) for o in event.objects])
     return rows
 
 
@@ -153,16 +154,19 @@ def _parties(event: Event, shown: Sequence[str]) -> Iterator[tuple[Any, ...]]:
             yield direction, plain(kind), uri, direction not in shown
 
 
-def _links(issuer: str, event: Event) -> Iterator[tuple[Any, ...]]:
+def links(
+    issuer: str, kind: str, action: str | None, transformation: str | None, objects: Sequence[tuple[str, str]]
+) -> list[tuple[str, str, str]]:
+    """What an event that is not of UNLINKED joins, from upstream to downstream; `objects` are (role, URI)."""
     pairs: set[tuple[str, str, str]] = set()
-    named = {role: [one.uri for one in event.objects if one.role == role] for role in ("parent", "child", "input", "output")}
-    if event.type == "TransformationEvent":
-        pairs = set(_transforms(issuer, event.transformation_id, named["input"], named["output"]))
-    elif event.type in ("AggregationEvent", "AssociationEvent") and event.action == "ADD":
+    named = {role: [uri for found, uri in objects if found == role] for role in ("parent", "child", "input", "output")}
+    if kind == "TransformationEvent":
+        pairs = set(_transforms(issuer, transformation, named["input"], named["output"]))
+    elif action == "ADD":
         pairs = {(child, parent, "contain") for parent in named["parent"] for child in named["child"]}
-    elif event.type in ("AggregationEvent", "AssociationEvent") and event.action == "DELETE":
+    elif action == "DELETE":
         pairs = {(parent, child, "uncontain") for parent in named["parent"] for child in named["child"]}
-    yield from sorted(pairs)
+    return sorted(pairs)
 
 
 def _transforms(issuer: str, shared: str | None, inputs: list[str], outputs: list[str]) -> Iterator[tuple[str, str, str]]:

@@ -67,6 +67,10 @@ class EventValidator:
             found.sort(key=lambda problem: problem.code == rules.IN_FUTURE)
             raise EventRefused(found[:SHOWN])
 
+    def fits(self, event: Mapping[str, object]) -> bool:
+        """Whether the schema, and no rule yet, takes an event: for a caller that words no refusal."""
+        return self._event.is_valid(event)
+
     def document_problems(self, document: Mapping[str, object]) -> list[Problem]:
         """What the schema finds wrong with a whole document, or with one whose list of events was emptied."""
         return [] if self._any.is_valid(document) else schema_problems(self._any.iter_errors(document), self._schema)

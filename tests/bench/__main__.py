@@ -2,6 +2,7 @@
 `make bench`, or `python -m tests.bench [NAME ...]`: every benchmark, or those whose names begin so.
 
     ingest.bulk.{es256,eddsa}.{sqlite,postgresql}    statements posted as lines, beside bare verification
+    examine                                          one statement, without a service: the whole, its parts, the literal reading
     ingest.single.{sqlite,postgresql}                statements posted alone, beside an endpoint that only verifies
     growth.synthetic.{sqlite,postgresql}             appending and proving at 10⁴ … entries; --size 10000000 for all
     growth.indexed.{sqlite,postgresql}               the same with a row a statement and its unique indexes
@@ -20,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from producers.keys import Algorithm
-from tests.bench import growth, growth_served, ingest_bulk, ingest_single, peer, verifying
+from tests.bench import examining, growth, growth_served, ingest_bulk, ingest_single, peer, verifying
 from tests.bench.figures import Report
 from tests.bench.stage import POSTGRESQL, SQLITE, overrides
 
@@ -38,6 +39,7 @@ def benchmarks() -> dict[str, Benchmark]:
         for kind in (SQLITE, POSTGRESQL):
             name = f"ingest.bulk.{short}.{kind}"
             found[name] = partial(_bulk, name, algorithm, kind)
+    found["examine"] = lambda asked, report: examining.run("examine", ALGORITHMS, asked.size, report)
     for kind in (SQLITE, POSTGRESQL):
         found[f"ingest.single.{kind}"] = partial(_single, f"ingest.single.{kind}", kind)
     for kind in (SQLITE, POSTGRESQL):
