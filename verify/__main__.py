@@ -6,7 +6,6 @@
 Exit codes: 0 nothing stands against it; 1 a step failed, or an open recall reaches the label (the message names the step);
 2 usage; 3 could not be checked (also: only the operator has seen it).
 """
-
 import argparse
 import json
 import sys
@@ -29,7 +28,6 @@ from .watch import main as watch
 END_OF_TIME = 2**37  # seconds since 1970, the year 6325: a clock's own number may be anything
 MARKS = {"verified": "✓", "failed": "✗", "unchecked": "?", "stated": "·", "none": "–"}
 
-
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m verify", description="Check a bundle against your own policy.")
     parser.add_argument("bundle", help="a file, or an address that answers with a bundle")
@@ -42,12 +40,10 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="machine-readable report")
     return parser.parse_args(argv)
 
-
 def messages(lang: str) -> dict[str, str]:
     """The words for every step and code, one flat table."""
     path = Path(__file__).with_name("messages") / f"{lang}.json"
     return cast(dict[str, str], json.loads(path.read_text("utf-8")))
-
 
 def words(step: Step, table: dict[str, str]) -> str:
     """One line for a step: its name, and what it established, in the reader's language."""
@@ -59,7 +55,6 @@ def words(step: Step, table: dict[str, str]) -> str:
         text = text.replace("{" + name + "}", str(value))
     place = f" [{facts['where']}]" if facts["where"] else ""
     return f"{MARKS[step.state]} {step.number:2} {table['step.' + step.name]}: {text}{place}"
-
 
 def main(argv: Sequence[str]) -> int:
     """Run one verification and print it; see the module's text for the exit codes."""
@@ -86,7 +81,6 @@ def main(argv: Sequence[str]) -> int:
         print(f"{table['question.' + question]} {table[f'answer.{question}.{state}']}")
     return run.exit_code if tried else run.exit_code or 3
 
-
 def _try_answer(run: Verification, data: bytes, log: str) -> bool:
     """Try the operator's answer against its own tiles; False where they cannot be read or are not the answer's log."""
     answer = Answer.parse(parse_note(parse_bundle(data).answer).text)
@@ -95,10 +89,9 @@ def _try_answer(run: Verification, data: bytes, log: str) -> bool:
     except Omitted as error:
         run.fail(14, error)
     except (OSError, VerificationError) as error:
-        run.take(14, UNCHECKED, getattr(error, "code", "log-unreadable"), detail=str(error), where=log)
+        run.take(14, UNCHECKED, getattr(error, "code", "log-unreadable"), {"detail": str(error), "where": log})
         return False
     return True
-
 
 if __name__ == "__main__":
     sys.exit((watch if sys.argv[1:2] in (["watch"], ["evidence"]) else main)(sys.argv[1:]))

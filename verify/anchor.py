@@ -1,5 +1,4 @@
 """Reading a contract's head with one plain `eth_call`, from the reader's own RPC.  An RPC can lie; ask more than one."""
-
 import json
 from collections.abc import Sequence
 from hashlib import sha256
@@ -10,7 +9,6 @@ from .tiles import fetch
 HEAD_SELECTOR = "24e8393d"  # head(address,bytes32) -> (uint64 size, bytes32 root), as in contracts/Anchor.json
 MAX_ANSWER = 262_144  # bytes
 
-
 def read_head(pin: AnchorPin, urls: Sequence[str]) -> tuple[int, bytes]:
     """Read (size, root) from the first RPC that answers for the pinned chain and code.  Raises OSError where none does."""
     problem = "no RPC was given for this chain"
@@ -20,7 +18,6 @@ def read_head(pin: AnchorPin, urls: Sequence[str]) -> tuple[int, bytes]:
         except (OSError, ValueError) as error:
             problem = f"{url}: {error}"
     raise OSError(problem)
-
 
 def _head(pin: AnchorPin, url: str) -> tuple[int, bytes]:
     if not url.startswith(("http://", "https://")):
@@ -35,7 +32,6 @@ def _head(pin: AnchorPin, url: str) -> tuple[int, bytes]:
     if len(words) != 64:
         raise OSError("no such contract")
     return int.from_bytes(words[:32], "big"), words[32:]
-
 
 def _call(url: str, method: str, params: list[object]) -> str:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()

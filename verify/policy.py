@@ -4,7 +4,6 @@ The reader's policy: which keys, quorum, registrars and contracts a verifier acc
 It comes from the reader's side, never from the bundle.  PROTOCOL.md, "Policy", shows every line.
 Source: c2sp.org/tlog-policy, with lines of our own for clock, registrar, anchor and max-age.
 """
-
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -19,11 +18,9 @@ MAX_LINES = 256
 _REGISTRAR = re.compile("[A-Za-z0-9_-]{43} [0-9]+-[0-9]*")
 _ANCHOR = re.compile("0x[0-9a-fA-F]{40} 0x[0-9a-fA-F]{64} 0x[0-9a-fA-F]{40}( [0-9a-f]{64})?")
 
-
 @dataclass(frozen=True, slots=True)
 class Registrar:
     """Who may bind keys to parties, for entries in [first, until) and parties whose URI starts with `scope`."""
-
     uri: str
     thumbprint: str
     first: int
@@ -35,35 +32,24 @@ class Registrar:
         inside = self.first <= index and (self.until is None or index < self.until)
         return inside and (self.scope == "*" or party.startswith(self.scope))
 
-
 @dataclass(frozen=True, slots=True)
 class AnchorPin:
     """One contract on one chain, and the signer whose head counts."""
-
     chain_id: int
     contract: str
     log_id: str
     signer: str
     code_sha256: str | None
 
-    @property
-    def is_dev(self) -> bool:
-        """A chain that runs on somebody's desk: never an anchor."""
-        return self.chain_id in DEV_CHAIN_IDS
-
-
 @dataclass(frozen=True, slots=True)
 class Group:
     """`threshold` of `members` (witnesses or groups)."""
-
     threshold: int
     members: tuple[str, ...]
-
 
 @dataclass(slots=True)
 class Policy:
     """What one reader trusts."""
-
     logs: tuple[VerifierKey, ...] = ()
     clocks: tuple[VerifierKey, ...] = ()
     witnesses: dict[str, VerifierKey] = field(default_factory=dict)
@@ -86,8 +72,7 @@ class Policy:
                 if word:
                     policy._take(word, rest)
             except Malformed as error:
-                message = f"cannot read: {line.strip()} ({error})"
-                raise Malformed(message, code="bad-policy", where=f"line {number}") from None
+                raise Malformed(f"cannot read: {line.strip()} ({error})", "bad-policy", f"line {number}") from None
             words.add(word)
         need(policy.logs, "a policy has a log", "bad-policy")
         return policy
@@ -117,9 +102,8 @@ class Policy:
                 first, _, until = span.partition("-")
                 self.registrars += (Registrar(uri, thumbprint, count(first), count(until) if until else None, scope),)
             case "anchor", [chain, *pins] if _ANCHOR.fullmatch(" ".join(pins)):
-                contract, log_id, signer, *code = pins
-                pin = AnchorPin(count(chain), contract.lower(), log_id.lower(), signer.lower(), code[0] if code else None)
-                self.anchors += (pin,)
+                contract, log_id, signer, *code = map(str.lower, pins)
+                self.anchors += (AnchorPin(count(chain), contract, log_id, signer, code[0] if code else None),)
             case "max-age", [seconds]:
                 self.max_age_s = count(seconds)
             case _:

@@ -3,10 +3,8 @@ Statements: a record signed by its party, as a compact JWS (`vc+jwt`), with disc
 
 `alg` is bound to the key's type, `kid` is the RFC 7638 thumbprint of the signing JWK; ES256 signatures are low-S, since
 anyone could otherwise resubmit a record under a second digest.  The bytes are hashed as received.
-
 Source: RFC 7515, RFC 7638, RFC 9901 (SD-JWT), W3C VC-JOSE-COSE; protocol.md section 1.
 """
-
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -28,13 +26,11 @@ from .strict import MAX_BYTES, b64u_decode, b64u_encode, members, parse
 
 PublicKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
 Jwk = Mapping[str, Any]
-
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # SEC 2, secp256r1
 CONTEXT = "https://www.w3.org/ns/credentials/v2"
 PLAIN, WITHHOLDING = "vc+jwt", "vc+sd-jwt"
 CONTROL_KINDS = frozenset(
-    ("Genesis", "PartyRegistration", "KeyRevocation", "Withdrawal", "LabelCommitment", "RecallNotice", "Erasure")
-)
+    ("Genesis", "PartyRegistration", "KeyRevocation", "Withdrawal", "LabelCommitment", "RecallNotice", "Erasure"))
 # What a party may keep from some readers.  Nothing that decides a statement's subjects or issuer is here.
 WITHHOLDABLE: Mapping[str, frozenset[str]] = {
     "TraceabilityEvent": frozenset(("sourceList", "destinationList", "bizTransactionList", "originmark:price")),
@@ -47,11 +43,9 @@ MAX_DISCLOSURES = 32
 _PAYLOAD = "@context:list type:list issuer validFrom credentialSubject:object _sd_alg? public?:list"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:[0-5]\d)", re.ASCII)
 
-
 @dataclass(frozen=True, slots=True)
 class Disclosure:
     """One withheld member of `credentialSubject`, in the exact text that travels."""
-
     text: str
     name: str
     value: object
@@ -61,11 +55,9 @@ class Disclosure:
         """What `_sd` holds: base64url of SHA-256 over the base64url text (RFC 9901 section 4.2.3)."""
         return b64u_encode(sha256(self.text.encode()).digest())
 
-
 @dataclass(frozen=True)
 class Statement:
-    """A parsed statement: every format rule holds, the signature is not yet verified."""
-
+    """A parsed statement: every format rule holds, the signature is not yet verified.  `subject` is without disclosures."""
     header_text: str
     payload_text: str
     signature: bytes
@@ -75,7 +67,6 @@ class Statement:
     kind: str
     issuer: str
     subject: dict[str, Any]
-    """`credentialSubject` as signed, without disclosures."""
 
     @property
     def kid(self) -> str:
@@ -99,13 +90,12 @@ class Statement:
     @cached_property
     def disclosed(self) -> dict[str, Any]:
         """`credentialSubject` with every member this reader was shown, and without `_sd`."""
-        return _without(self.subject, "_sd") | {shown.name: shown.value for shown in self.disclosures}
+        return _without_hashes(self.subject) | {shown.name: shown.value for shown in self.disclosures}
 
     @property
     def withheld(self) -> int:
         """How many members this reader was not shown."""
         return len(self.subject.get("_sd", ())) - len(self.disclosures)
-
 
 def parse_statement(data: bytes | str) -> Statement:
     """Parse `JWS` or `JWS~D1~…~`, at most 64 KiB.  Raises Malformed with the JSON pointer of the fault."""
@@ -115,14 +105,13 @@ def parse_statement(data: bytes | str) -> Statement:
         jws, *rest = raw.decode("ascii").split("~")
         header, payload, signature = jws.split(".")
     except ValueError:
-        raise Malformed("not a compact JWS", code="not-a-jws") from None
+        raise Malformed("not a compact JWS", "not-a-jws") from None
     header, payload = _text(header), _text(payload)
     need(not rest or rest.pop() == "", "key binding is not allowed", "key-binding")
     statement = assemble(header, payload, b64u_decode(signature, length=64), rest)
     fits = (statement.header["typ"] == WITHHOLDING) == (b"~" in raw)
     need(fits, "vc+sd-jwt travels as JWS~…~, vc+jwt without ~", "wrong-typ", "/header/typ")
     return statement
-
 
 def assemble(header_text: str, payload_text: str, signature: bytes, disclosures: Sequence[str]) -> Statement:
     """Build a statement from its exact texts (the form a bundle carries) under the same rules."""
@@ -142,13 +131,11 @@ def assemble(header_text: str, payload_text: str, signature: bytes, disclosures:
         need(is_signed and is_allowed, "not a member signed as withheld", "bad-disclosure", f"/{shown.name}")
     return Statement(header_text, payload_text, signature, header, payload, told, kind, issuer, subject)
 
-
 def _text(encoded: str) -> str:
     try:
         return b64u_decode(encoded).decode("utf-8")
     except UnicodeError:
-        raise Malformed("not valid UTF-8", code="not-utf8") from None
-
+        raise Malformed("not valid UTF-8", "not-utf8") from None
 
 def _check_payload(payload: dict[str, Any], text: str, typ: str) -> None:
     kinds, contexts, subject = payload["type"], payload["@context"], payload["credentialSubject"]
@@ -161,31 +148,24 @@ def _check_payload(payload: dict[str, Any], text: str, typ: str) -> None:
         parse(text, own_kind=True)  # foreign events keep their numbers, our own kinds have integers only
     is_whole = "_sd_alg" not in payload and "public" not in payload and "_sd" not in subject
     need(typ == WITHHOLDING or is_whole, "withheld members need typ vc+sd-jwt", "wrong-typ", "/header/typ")
-    _check_hashes(payload, subject.get("_sd", []))
-    _refuse_nesting({**payload, "credentialSubject": _without(subject, "_sd")}, "")
-
-
-def _check_hashes(payload: dict[str, Any], hashes: Any) -> None:
-    where = "/credentialSubject/_sd"
     need(payload.get("_sd_alg", "sha-256") == "sha-256", "only sha-256 is allowed", "bad-disclosure", "/_sd_alg")
+    hashes, where = subject.get("_sd", []), "/credentialSubject/_sd"
     is_set = isinstance(hashes, list) and len(hashes) <= MAX_DISCLOSURES and len(set(map(str, hashes))) == len(hashes)
     need(is_set, f"_sd is a list of at most {MAX_DISCLOSURES} distinct digests", "bad-disclosure", where)
-    for one in hashes:
-        need(isinstance(one, str) and len(b64u_decode(one)) == 32, "_sd holds SHA-256 digests", "bad-disclosure", where)
+    is_sha256 = all(isinstance(one, str) and len(b64u_decode(one)) == 32 for one in hashes)
+    need(is_sha256, "_sd holds SHA-256 digests", "bad-disclosure", where)
     is_held = all(one in hashes for one in payload.get("public", []))
     need(is_held, "public names a digest that _sd does not hold", "bad-disclosure", "/public")
+    _refuse_nesting({**payload, "credentialSubject": _without_hashes(subject)}, "")
 
-
-def _without(found: dict[str, Any], left_out: str) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name != left_out}
-
+def _without_hashes(subject: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in subject.items() if name != "_sd"}
 
 def _refuse_nesting(value: object, where: str) -> None:
     if isinstance(value, dict | list):
         for name, member in value.items() if isinstance(value, dict) else enumerate(value):
             need(name not in ("_sd", "..."), "disclosures may not be nested", "bad-disclosure", f"{where}/{name}")
             _refuse_nesting(member, f"{where}/{name}")
-
 
 def _parse_disclosure(text: str) -> Disclosure:
     found = parse(_text(text))
@@ -195,22 +175,19 @@ def _parse_disclosure(text: str) -> Disclosure:
     _refuse_nesting(found[2], found[1])
     return Disclosure(text, found[1], found[2])
 
-
 def parse_time(text: str, where: str = "") -> datetime:
     """Parse RFC 3339 with an offset, exactly; raises Malformed (`bad-time`)."""
     need(_TIME.fullmatch(text), "not a time with an offset (RFC 3339)", "bad-time", where)
     try:
         return _moment(text)
     except (OverflowError, ValueError):
-        raise Malformed("there is no such time", code="bad-time", where=where) from None
-
+        raise Malformed("there is no such time", "bad-time", where) from None
 
 @lru_cache(maxsize=1_024)
 def _moment(text: str) -> datetime:
     found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
     found.astimezone(UTC)  # the first and the last day there is have no time in UTC
     return found
-
 
 def public_key(jwk: Jwk) -> PublicKey:
     """Read a JWK of exactly kty, crv, x (and y); the point must be on the curve.  Raises Malformed (`bad-jwk`)."""
@@ -223,14 +200,12 @@ def public_key(jwk: Jwk) -> PublicKey:
                 return Ed25519PublicKey.from_public_bytes(check_point(b64u_decode(x, length=32)))
     except (AttributeError, TypeError, ValueError):
         pass
-    raise Malformed("not a P-256 or Ed25519 public JWK", code="bad-jwk")
-
+    raise Malformed("not a P-256 or Ed25519 public JWK", "bad-jwk")
 
 def thumbprint(jwk: Jwk) -> str:
     """RFC 7638 thumbprint, base64url."""
     public_key(jwk)
     return b64u_encode(sha256(json.dumps(dict(sorted(jwk.items())), separators=(",", ":")).encode()).digest())
-
 
 def verify_bytes(message: bytes, signature: bytes, jwk: Jwk) -> None:
     """Verify raw bytes: EdDSA, or ES256 as r || s with s in the lower half.  Raises BadSignature."""
@@ -240,16 +215,15 @@ def verify_bytes(message: bytes, signature: bytes, jwk: Jwk) -> None:
             return key.verify(signature, message)
         r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
         if len(signature) == 64:
-            need(s <= P256_ORDER // 2, "s is in the upper half: use n - s (PROTOCOL.md)", "high-s", None, BadSignature)
+            BadSignature.unless(s <= P256_ORDER // 2, "s is in the upper half: use n - s (PROTOCOL.md)", "high-s")
             return key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
     except (InvalidSignature, ValueError):
         pass
     raise BadSignature("the signature is not by the key it names")
 
-
 def verify_signature(statement: Statement, jwk: Jwk) -> None:
     """Verify the statement under `jwk`: kid is its thumbprint, alg belongs to its type.  Raises BadSignature."""
-    need(statement.kid == thumbprint(jwk), "kid names another key", "wrong-kid", None, BadSignature)
+    BadSignature.unless(statement.kid == thumbprint(jwk), "kid names another key", "wrong-kid")
     alg = "EdDSA" if jwk["kty"] == "OKP" else "ES256"
-    need(statement.header["alg"] == alg, "alg does not belong to this key", "wrong-alg", None, BadSignature)
+    BadSignature.unless(statement.header["alg"] == alg, "alg does not belong to this key", "wrong-alg")
     verify_bytes(statement.signing_input, statement.signature, jwk)
