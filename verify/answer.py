@@ -1,12 +1,8 @@
-"""
-The answer note: what the operator says exists about the subjects of one scan, over its own signature (PROTOCOL.md, "Answer").
-
-If the operator leaves a recall out, this note is the evidence and the tiles convict it: `convict` is the whole trial.
-"""
+"""The answer note: what the operator says exists about the subjects of one scan, over its own signature (PROTOCOL.md, "Answer").
+If the operator leaves a recall out, this note is the evidence and the tiles convict it: `convict` is the whole trial."""
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-
 from .entry import Entry
 from .errors import Malformed, NotIncluded, Omitted, need
 from .merkle import Hash, leaf_hash, root, roots_reader
@@ -32,7 +28,6 @@ class Matches:
 
     @classmethod
     def of(cls, indexes: Sequence[int]) -> "Matches":
-        """Count and hash ascending indexes."""
         return cls(len(indexes), sha256(b"".join(index.to_bytes(8, "big") for index in indexes)).digest())
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,6 @@ class Answer:
     control: tuple[int, ...]
 
     def format(self) -> str:
-        """Print the text that the log key signs."""
         rows = [f"{word} {b64_encode(key)} {m.count} {b64_encode(m.digest)}"
                 for word, asked in (("key", self.keys), ("party", self.parties)) for key, m in sorted(asked.items())]
         head = [HEADER, self.origin, str(self.size), b64_encode(self.root), f"time {self.time_s}"]

@@ -1,15 +1,11 @@
-"""
-Who may say what: keys bound to parties by registrars, and the authority of the control kinds.
-
+"""Who may say what: keys bound to parties by registrars, and the authority of the control kinds.
 Judged by log order alone, never by a party's clock: a grant counts below the statement's index, a revocation for ever after
 its own.  History is an argument: the ledger answers from SQL inside the ordering transaction, a verifier from its bundle.
-Source: protocol.md section 2.
-"""
+Source: protocol.md section 2."""
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-
 from . import gs1
 from .errors import BadSignature, Malformed, NotGranted, NotTrusted, need
 from .policy import Registrar
@@ -17,6 +13,7 @@ from .statement import CONTROL_KINDS, Statement, parse_time, thumbprint, verify_
 from .strict import b64u_decode, members
 
 ROLES = frozenset(("producer", "warehouse", "retailer", "certifier", "laboratory", "authority", "brand-owner", "registrar"))
+GRANTING = ("Genesis", "PartyRegistration")  # the kinds that bind a key
 MAX_CODES = 2**32 - 1  # an item's index is a u32
 _SUBJECT = "/credentialSubject"
 
@@ -134,8 +131,7 @@ def _registration(statement: Statement, index: int, history: History) -> None:
     grant, issuer = grant_of(statement, index), statement.issuer
     party, key = grant.party, grant.thumbprint
     speaks = [one for one in history.registrars if (one.uri, one.thumbprint) == (issuer, statement.kid)]
-    is_heard = any(registrar.covers(index, party) for registrar in speaks)
-    _trust(is_heard, f"{issuer} is no registrar for {party} here", "not-a-registrar")
+    _trust(any(one.covers(index, party) for one in speaks), f"{issuer} is no registrar for {party} here", "not-a-registrar")
     try:
         signature = b64u_decode(statement.subject["possession"], length=64)
         verify_bytes(possession_message(history.origin, party, key), signature, grant.jwk)
@@ -150,8 +146,7 @@ def _revocation(statement: Statement, index: int, history: History) -> None:
     subject = members(statement.subject, "id log kid reason compromisedFrom?:int", _SUBJECT)
     party, key = subject["id"], subject["kid"]
     registrars = [grant.registrar for grant in history.grants_of(party, index) if grant.thumbprint == key]
-    is_in_force = registrars and not history.revocation(party, key, index)
-    _trust(is_in_force, "no such key is in force", "unknown-target", f"{_SUBJECT}/kid")
+    _trust(registrars and not history.revocation(party, key, index), "no such key in force", "unknown-target", f"{_SUBJECT}/kid")
     is_own = statement.issuer == party and statement.kid != key
     _trust(is_own or statement.issuer == registrars[0], "only the party with another key, or its registrar", "not-issuer")
 
@@ -179,8 +174,7 @@ def _commitment(statement: Statement, index: int, history: History) -> None:
     b64u_decode(subject["root"], length=32)
     need(0 < subject["count"] <= MAX_CODES, "1 to 2^32-1 codes", "bad-count", f"{_SUBJECT}/count")
     lot = gs1.canonical_uri(subject["id"])
-    is_maker = history.commissioner(lot, index) == statement.issuer
-    _trust(is_maker, "only the party that commissioned the lot", "not-commissioner")
+    _trust(history.commissioner(lot, index) == statement.issuer, "only the party that commissioned the lot", "not-commissioner")
     earlier = history.commitments(lot, index)
     is_next = not earlier or subject.get("previous") == earlier[-1].digest.hex()
     _trust(is_next, "the lot has a commitment: name it as `previous`", "second-commitment", f"{_SUBJECT}/previous")
@@ -194,8 +188,7 @@ def _recall(statement: Statement, index: int, history: History) -> None:
     _trust(is_known, "no such recall in this log", "unknown-target", f"{_SUBJECT}/closes")
     is_mine = target is None or target.issuer == statement.issuer
     is_owner = is_mine and named and all(may_mint(grant, uri, history, index) for uri in named)
-    is_allowed = "authority" in grant.roles or is_owner
-    _trust(is_allowed, "a recall comes from the brand owner or an authority", "not-recall-owner")
+    _trust("authority" in grant.roles or is_owner, "a recall comes from the brand owner or an authority", "not-recall-owner")
 
 _CHECKS = {"Genesis": _genesis, "PartyRegistration": _registration, "KeyRevocation": _revocation, "Withdrawal": _removal,
            "Erasure": _removal, "LabelCommitment": _commitment, "RecallNotice": _recall}

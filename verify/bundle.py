@@ -1,15 +1,11 @@
-"""
-The bundle: everything one scan needs, in one JSON document (PROTOCOL.md, "Bundle").
-
+"""The bundle: everything one scan needs, in one JSON document (PROTOCOL.md, "Bundle").
 Header and payload are exact texts (base64url is canonical, so the signed bytes come back exactly).  Unknown members are
-refused: nothing is carried that no check binds.  Source: protocol.md section 1, Bundle.
-"""
+refused: nothing is carried that no check binds.  Source: protocol.md section 1, Bundle."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
-
-from .errors import VerificationError, need
+from .errors import at, need
 from .merkle import Hash
 from .statement import Statement, assemble
 from .strict import b64u_decode, members, parse
@@ -61,23 +57,19 @@ def parse_bundle(data: bytes | str) -> Bundle:
     need(body["v"] == VERSION, "another version of the bundle", "bad-version", "/v")
     is_sized = 0 < len(body["statements"]) <= MAX_STATEMENTS and len(body["anchors"]) <= MAX_ANCHORS
     need(is_sized, "too few or too many statements or anchors", "bad-bundle", "/statements")
-    statements = tuple(_carried(one, f"/statements/{at}") for at, one in enumerate(body["statements"]))
-    is_ordered = all(a.index < b.index for a, b in pairwise(statements))
-    need(is_ordered, "statements are not in log order", "bad-bundle", "/statements")
-    anchors = tuple(_anchor(one, f"/anchors/{at}") for at, one in enumerate(body["anchors"]))
+    statements = tuple(_carried(one, f"/statements/{number}") for number, one in enumerate(body["statements"]))
+    need(all(a.index < b.index for a, b in pairwise(statements)), "statements are not in log order", "bad-bundle", "/statements")
+    anchors = tuple(_anchor(one, f"/anchors/{number}") for number, one in enumerate(body["anchors"]))
     item, proof = _item(body["item"]) if "item" in body else None, _hashes(body["proof"], "/proof")
     return Bundle(body["label"], body["checkpoint"], body["answer"], statements, proof, anchors, item)
 
 def _carried(value: object, where: str) -> Carried:
     body = members(value, "index:int time:int header payload signature leaf disclosures?:list", where)
-    try:
+    with at(where, 5):
         signature, disclosures = b64u_decode(body["signature"], length=64), body.get("disclosures", [])
         need(all(isinstance(text, str) for text in disclosures), "disclosures are texts")
         statement = assemble(body["header"], body["payload"], signature, disclosures)
         return Carried(body["index"], body["time"], statement, b64u_decode(body["leaf"], length=32))
-    except VerificationError as error:
-        error.where, error.step = where + (error.where or ""), 5
-        raise
 
 def _anchor(value: object, where: str) -> AnchorEvidence:
     body = members(value, "chain:int contract size:int root consistency:list", where)

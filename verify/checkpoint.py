@@ -1,14 +1,9 @@
-"""
-Checkpoints, the log's claim about itself: origin, size and root, one a line.  Source: c2sp.org/tlog-checkpoint v1.0.0.
-
-Extension lines are refused: nothing in this project writes them, and a line nobody checks is a place to lie.
-"""
+"""Checkpoints, the log's claim about itself: origin, size and root, one a line.  Source: c2sp.org/tlog-checkpoint v1.0.0.
+Extension lines are refused: nothing in this project writes them, and a line nobody checks is a place to lie."""
 from dataclasses import dataclass
-
 from .errors import need
 from .merkle import Hash
 from .strict import b64_decode, b64_encode, count
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:

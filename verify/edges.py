@@ -1,14 +1,10 @@
-"""
-Back from a lot to its origins, hop by hop: confirmed by the upstream holder's own signed record, claimed by the receiver
+"""Back from a lot to its origins, hop by hop: confirmed by the upstream holder's own signed record, claimed by the receiver
 only, or unknown where the member that names the receiver is withheld from this reader (PROTOCOL.md, step 12).
-
-A holder is whoever made the thing and might, or had it from a holder: a party that never had it confirms nothing.
-Source: protocol.md section 2, Edges.
-"""
+A holder is whoever made the thing and might, or had it from a holder: a party that never had it confirms nothing.  Source:
+protocol.md section 2, Edges."""
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-
 from . import gs1
 from .authority import History, grant_at, may_mint
 from .epcis import Event, scaled
@@ -140,13 +136,11 @@ class _Subject:
         for party in {r.issuer for r, e in told if e.is_receiving} - set(held):
             took = [(r, e) for r, e in told if e.is_receiving and r.issuer == party]
             mine = [(r, e) for r, e in sent if party in (who for _, who in e.destinations)] if state == CONFIRMED else open_
-            if mine and (state == UNKNOWN or self._fits(took, mine)):
+            taken, given = _amounts(self.uri, took), _amounts(self.uri, mine)
+            fits = taken is not None and given is not None and all(taken[unit] <= given[unit] for unit in taken)
+            if mine and (state == UNKNOWN or fits):
                 found[party] = (state, [r for r, _ in mine])
         return found
-
-    def _fits(self, took: Sequence[Told], gave: Sequence[Told]) -> bool:
-        taken, given = _amounts(self.uri, took), _amounts(self.uri, gave)
-        return taken is not None and given is not None and all(amount <= given[unit] for unit, amount in taken.items())
 
     def _overdrawn(self, party: str, mine: Sequence[Told]) -> bool:
         # Whether a party gave away or used up more of it than it made and took in, in any unit that both sides use.

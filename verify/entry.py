@@ -1,12 +1,8 @@
-"""
-Entries, the bytes the log hashes at one index: 0x01 || time, u64 || SHA-256(JWS) || subject keys, 32 bytes each.
-
-Tiles alone are thus a complete, public, payload-free index: whoever counts the keys catches an omission, and content can
-be erased without touching the tree.  Source: protocol.md section 1, Entry.
-"""
+"""Entries, the bytes the log hashes at one index: 0x01 || time, u64 || SHA-256(JWS) || subject keys, 32 bytes each.
+Tiles alone are thus a complete, public, payload-free index: whoever counts the keys catches an omission, and content can be
+erased without touching the tree.  Source: protocol.md section 1, Entry."""
 from dataclasses import dataclass
 from itertools import pairwise
-
 from .errors import need
 
 MAX_KEYS = 1_024  # 41 + 32 * 1,024 = 32,809 bytes; tlog-tiles allows 65,535
@@ -20,7 +16,7 @@ class Entry:
     keys: tuple[bytes, ...]
 
     def encode(self) -> bytes:
-        """Print the entry; raises Malformed (`bad-entry`)."""
+        """Print the bytes; raises Malformed (`bad-entry`)."""
         is_set = 0 < len(self.keys) <= MAX_KEYS and all(a < b for a, b in pairwise(self.keys))
         need(is_set, f"1 to {MAX_KEYS} distinct subject keys in order were expected", "bad-entry")
         return b"\x01" + self.time_ms.to_bytes(8, "big") + self.digest + b"".join(self.keys)

@@ -1,17 +1,13 @@
-"""
-One EPCIS 2.0 event, read for what the protocol judges: which objects in which role, where, when and between whom.
-
+"""One EPCIS 2.0 event, read for what the protocol judges: which objects in which role, where, when and between whom.
 Not a validator: extension members are passed over.  But whatever names a subject is read strictly, since a name that two
-readers take differently would hide a lot from its recall.
-Source: EPCIS 2.0 section 7.4 and its JSON binding; CBV 2.0 section 7; protocol.md section 1.
-"""
+readers take differently would hide a lot from its recall.  Source: EPCIS 2.0 section 7.4 and its JSON binding; CBV 2.0
+section 7; protocol.md section 1."""
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-
 from . import gs1
 from .errors import need
 from .statement import parse_time
@@ -45,6 +41,8 @@ class Event:
     time: datetime
     offset: str
     objects: tuple[Object, ...]
+    uris: tuple[str, ...]  # every object it names, in any role, items with the lot that their link names
+    places: tuple[str, ...]  # of the next two, those it names
     read_point: str | None
     biz_location: str | None
     sources: tuple[tuple[str, str], ...]
@@ -57,15 +55,6 @@ class Event:
     is_receiving: bool
     is_selling: bool  # to a consumer, or brought back by one: only here may a committed lot's serial stand in clear
 
-    @property
-    def uris(self) -> tuple[str, ...]:
-        """Every object it names, in any role, items with the lot that their link names."""
-        return tuple(uri for one in self.objects for uri in one.uris)
-
-    @property
-    def places(self) -> tuple[str, ...]:
-        return tuple(place for place in (self.read_point, self.biz_location) if place is not None)
-
 def read_event(raw: object) -> Event:
     """Read an event as strict.parse gives it.  Raises Malformed (`bad-event`, `bad-time`, `bad-uri`, `bad-check-digit`)."""
     names = ("type", "action", "bizStep", "disposition", "eventID", "eventTime", "eventTimeZoneOffset", "transformationID")
@@ -76,13 +65,16 @@ def read_event(raw: object) -> Event:
     need(is_offset, "an offset like +08:00 was expected", "bad-event", "/eventTimeZoneOffset")
     at = parse_time(time or "", "/eventTime")
     objects, sources, destinations = tuple(_objects(raw)), _pairs(raw, "source"), _pairs(raw, "destination")
-    places, is_error = (_place(raw, "readPoint"), _place(raw, "bizLocation")), _get(raw, "errorDeclaration", dict) is not None
-    step, disposition, ilmd = _word(step), _word(disposition), _get(raw, "ilmd", dict)
+    read_point, biz_location = _place(raw, "readPoint"), _place(raw, "bizLocation")
+    is_error, ilmd = _get(raw, "errorDeclaration", dict) is not None, _get(raw, "ilmd", dict)
+    step, disposition, uris = _word(step), _word(disposition), tuple(uri for one in objects for uri in one.uris)
+    places = tuple(place for place in (read_point, biz_location) if place is not None)
     role = {"ObjectEvent": "epc" if action == "ADD" else "", "TransformationEvent": "output"}.get(kind)
     made = tuple(one for one in objects if one.role == role)
     is_sent, is_received = step in ("shipping", "departing", "consigning"), step in ("receiving", "arriving", "accepting")
-    return Event(kind, action, step, disposition, event_id, at, offset, objects, *places, sources, destinations, transformation,
-                 is_error, ilmd, made, is_sent, is_received, step == "retail_selling" or disposition == "returned")
+    is_sold = step == "retail_selling" or disposition == "returned"
+    return Event(kind, action, step, disposition, event_id, at, offset, objects, uris, places, read_point, biz_location, sources,
+                 destinations, transformation, is_error, ilmd, made, is_sent, is_received, is_sold)
 
 def scaled(number: int | Decimal) -> int | None:
     """`number` times 10^6 as an integer, summed without rounding; None where not exact or of more than 40 digits."""

@@ -1,6 +1,7 @@
 """Why a check failed.  A verifying function raises one of these or returns what it established; none returns a bool."""
 import re
-
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 class VerificationError(Exception):
     """`code` names the reason for machines, `where` the place (JSON pointer, line), `step` PROTOCOL.md's number."""
@@ -34,3 +35,12 @@ class Omitted(VerificationError): ...         # the answer leaves out what its o
 class AnchorMismatch(VerificationError): ...  # the contract holds another root than the one shown
 
 need = Malformed.unless
+
+@contextmanager
+def at(place: str, step: int | None = None) -> Iterator[None]:
+    """Where a check inside refuses, put `place` before what it names, and the step that it belongs to."""
+    try:
+        yield
+    except VerificationError as error:
+        error.where, error.step = place + (error.where or ""), step
+        raise

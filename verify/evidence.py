@@ -1,10 +1,7 @@
-"""
-Evidence: two checkpoints that one key signed and that cannot both be true; whoever holds that key's vkey can check it
-(PROTOCOL.md, "Evidence").  Source: C2SP tlog-witness ("proof of log misbehavior").
-"""
+"""Evidence: two checkpoints that one key signed and that cannot both be true; whoever holds that key's vkey can check it
+(PROTOCOL.md, "Evidence").  Source: C2SP tlog-witness ("proof of log misbehavior")."""
 from collections.abc import Sequence
 from dataclasses import dataclass
-
 from .checkpoint import Checkpoint
 from .errors import NotConsistent, NotTrusted, need
 from .merkle import Hash, verify_consistency
@@ -41,15 +38,12 @@ class Evidence:
         return f"{head}\n\n{self.older}\n{self.newer}"
 
 def verify_evidence(evidence: Evidence, keys: Sequence[VerifierKey]) -> tuple[VerifierKey, Checkpoint, Checkpoint]:
-    """
-    Return the key that signed both, and both, where they cannot be true of one log.
-    Raises BadSignature; NotTrusted where no key signed both; NotConsistent where both may be true (`unproven`: nobody can tell).
-    """
+    """Return the key that signed both, and both, where they cannot be true of one log.  Raises BadSignature; NotTrusted where
+    no key signed both; NotConsistent where both may be true (`unproven`: nobody can tell)."""
     notes = parse_note(evidence.older), parse_note(evidence.newer)
     older, newer = (Checkpoint.parse(note.text) for note in notes)
     signed = [key for key in open_note(notes[0], keys) if key in open_note(notes[1], keys)]
-    is_its_own = signed and older.origin == newer.origin == signed[0].name
-    NotTrusted.unless(is_its_own, "not two checkpoints of one log by one key")
+    NotTrusted.unless(signed and older.origin == newer.origin == signed[0].name, "not two checkpoints of one log by one key")
     root = newer.root if older.size == newer.size else evidence.root
     if root is None:
         raise NotConsistent("without the newer tree's tiles nobody can tell", "unproven")

@@ -1,16 +1,12 @@
-"""
-GS1 identifiers and the canonical URI: one spelling per subject, so that one SHA-256 finds every statement about it.
-
-A Digital Link is recognised by its right-most key and its check digit; any other URI must come normalised and stays as
-it is; all else raises Malformed (`bad-check-digit`, `bad-uri`).  No URL library is asked: they repair what they read.
-Source: protocol.md section 1; GS1 Digital Link URI syntax; gs1-syntax-dictionary; EPC Tag Data Standard 6.3; CBV 2.0.
-"""
+"""GS1 identifiers and the canonical URI: one spelling per subject, so that one SHA-256 finds every statement about it.
+A Digital Link is recognised by its right-most key and its check digit; any other URI must come normalised and stays as it is;
+all else raises Malformed (`bad-check-digit`, `bad-uri`).  No URL library is asked: they repair what they read.  Source:
+protocol.md section 1; GS1 Digital Link URI syntax; gs1-syntax-dictionary; EPC Tag Data Standard 6.3; CBV 2.0."""
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
-
 from .errors import Malformed, need
 
 HOST = "https://id.gs1.org"
@@ -26,12 +22,11 @@ _VALUES: Mapping[str, tuple[str, int]] = {
     "8006": ("[0-9]{18}", 14), "8010": ("[0-9]{4}[#/0-9A-Z-]{0,26}", 0), "8011": ("0|[1-9][0-9]{0,11}", 0),
     "8017": ("[0-9]{18}", 18), "8018": ("[0-9]{18}", 18), "8019": ("[0-9]{1,10}", 0),
 }
-# Primary key -> the orders in which its qualifiers may follow (`dlpkey` of the dictionary).
-_KEYS: Mapping[str, tuple[str, ...]] = {
-    "00": ("",), "253": ("",), "255": ("",), "401": ("",), "402": ("",), "8003": ("",), "01": ("22 10 21", "235"),
-    "414": ("254", "7040"), "417": ("7040",), "8004": ("7040",), "8006": ("22 10 21",), "8010": ("8011",), "8017": ("8019",),
-    "8018": ("8019",),
-}
+# Primary key -> the orders in which its qualifiers may follow, as `dlpkey` of the dictionary writes them.
+_KEYS = {key: [order.split(",") for order in orders.split("|")] for key, orders in {
+    "00": "", "253": "", "255": "", "401": "", "402": "", "8003": "", "01": "22,10,21|235", "414": "254|7040", "417": "7040",
+    "8004": "7040", "8006": "22,10,21", "8010": "8011", "8017": "8019", "8018": "8019",
+}.items()}
 # The finest qualifiers, each a subject of its own.  22, 7040 and 8019 identify nothing further and are dropped.
 _FINEST = ("21", "235", "10", "254", "8011")
 # The old alphabetic names of AIs: still met in foreign events, refused on labels.
@@ -112,14 +107,13 @@ def read(text: str) -> DigitalLink | None:
         # Elsewhere a path may hold "/01/" by chance, and old EPCs of wrong length are about; GS1's own host means it.
         if web and web[1].lower().split(":")[0].rstrip(".") == "id.gs1.org":
             raise
-    is_normal = _NORMAL.fullmatch(text) and not _ODD.search(text)
-    need(is_normal, "neither a GS1 identifier nor an absolute URI in normal form", "bad-uri")
+    need(_NORMAL.fullmatch(text) and not _ODD.search(text), "neither a GS1 identifier nor a URI in normal form", "bad-uri")
     return None
 
 def parse_label(text: str, *, short_gtin: bool = False) -> DigitalLink:
     """Parse the Digital Link of a label as GS1's own engine (dl.c) does: numeric AIs only, attributes of the table checked."""
-    web = _WEB.fullmatch(text)
-    if not web or not _URI.fullmatch(text):
+    web = _WEB.fullmatch(text) if _URI.fullmatch(text) else None
+    if web is None:
         raise Malformed("not a Digital Link", "bad-uri")
     link = _read_path(web[2], {}, short_gtin)
     seen = {link.key, *(path := {ai for ai, _ in link.qualifiers})}
@@ -129,7 +123,7 @@ def parse_label(text: str, *, short_gtin: bool = False) -> DigitalLink:
         seen.add(ai)
         if ai in _VALUES:
             _check_value(ai, value)
-            belongs = ai != "10" or any({ai, *path} <= set(order.split()) for order in _KEYS[link.key])
+            belongs = ai != "10" or any({ai, *path} <= set(order) for order in _KEYS[link.key])
             need(ai in _KEYS or not belongs, f"({ai}) belongs in the path", "bad-uri")
     return link
 
@@ -181,7 +175,7 @@ def _link(key: tuple[str, str], *qualifiers: tuple[str, str]) -> DigitalLink:
     for ai, value in (key, *qualifiers):
         _check_value(ai, value)
     named = [ai for ai, _ in qualifiers]
-    is_ordered = any(named == [ai for ai in order.split() if ai in named] for order in _KEYS[key[0]])
+    is_ordered = any(named == [ai for ai in order if ai in named] for order in _KEYS[key[0]])
     need(is_ordered, f"the qualifiers of ({key[0]}) are unknown or not in order", "bad-uri")
     return DigitalLink(*key, qualifiers)
 
@@ -197,8 +191,7 @@ def _read_epc(space: str, scheme: str, body: str) -> DigitalLink:
     prefix, *parts = body.split(".", count - 1)
     pattern = space != "id" and tail != "" and parts[-1:] == ["*"]  # stands for its class
     right_space = space != ("id" if tail == "10" else "class") and (space != "idpat" or pattern)
-    is_epc = len(parts) == count - 1 and re.fullmatch("[0-9]{6,12}", prefix) and right_space
-    need(is_epc, f"not an EPC of the scheme {scheme}", "bad-uri")
+    need(len(parts) == count - 1 and re.fullmatch("[0-9]{6,12}", prefix) and right_space, f"not an EPC: {scheme}", "bad-uri")
     value = prefix + _decode(key, parts[0])
     if digits:
         if key in ("00", "01", "8006"):  # extension or indicator digit goes before the company prefix

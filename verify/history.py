@@ -1,9 +1,8 @@
 """History from a set of records: what a reader of one bundle, or an audit of a whole log, can answer about keys and lots."""
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
 from . import gs1, subjects
-from .authority import Grant, Logged, Revocation, check_control, grant_at, grant_of, key_at, may_mint
+from .authority import GRANTING, Grant, Logged, Revocation, check_control, grant_at, grant_of, key_at, may_mint
 from .epcis import Event
 from .errors import VerificationError
 from .policy import Registrar
@@ -37,7 +36,7 @@ def standing(records: Sequence[Record], history: "RecordHistory") -> list[Record
 
 class RecordHistory:
     """Implements authority.History.  Control statements without authority have no effect: `refused` says why, by index."""
-    def __init__(self, origin: str, registrars: Sequence[Registrar]) -> None:
+    def __init__(self, origin: str, registrars: Sequence[Registrar], records: Iterable[Record] = ()) -> None:
         self.origin, self.registrars = origin, registrars
         self.refused: dict[int, VerificationError] = {}
         self._records: dict[bytes, Record] = {}
@@ -46,10 +45,7 @@ class RecordHistory:
         self._commitments: list[Record] = []
         self._owners: list[tuple[int, str, frozenset[str]]] = []
         self._commissions: dict[str, Record] = {}
-
-    def add_all(self, records: Iterable[Record]) -> None:
-        """Add records, lowest index first: each is judged by those below it."""
-        for record in sorted(records, key=lambda one: one.index):
+        for record in sorted(records, key=lambda one: one.index):  # each is judged by those below it
             self.add(record)
 
     def add(self, record: Record) -> None:
@@ -63,15 +59,15 @@ class RecordHistory:
                 self.refused[index] = reason
                 return
         self._records[record.digest] = record
-        if record.kind in ("Genesis", "PartyRegistration"):
+        if record.kind in GRANTING:
             self._grants.append(grant_of(statement, index))
         elif record.kind == "KeyRevocation":
             self._revocations.append(Revocation(index, body["id"], body["kid"], body.get("compromisedFrom")))
         elif record.kind == "LabelCommitment":
             self._commitments.append(record)
-        elif record.kind == "MasterData":
-            product, allowed, grant = body["id"], body.get("allowedProducers"), grant_at(self, statement, index)
-            if isinstance(allowed, list) and grant and any(gs1.matches_prefix(product, prefix) for prefix in grant.mint):
+        elif record.kind == "MasterData" and isinstance(allowed := body.get("allowedProducers"), list):
+            product, grant = body["id"], grant_at(self, statement, index)
+            if grant and any(gs1.matches_prefix(product, prefix) for prefix in grant.mint):
                 # Parties write their URI in one form; what is not in it names nobody.
                 self._owners.append((index, product, frozenset(one for one in allowed if isinstance(one, str))))
         for uri in [uri for one in record.event.commissioned for uri in one.uris] if record.event else []:

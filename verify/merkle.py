@@ -1,12 +1,8 @@
-"""
-The Merkle tree of RFC 6962: hash, prove over a reader, verify.  Size 0 has a root and no proofs.
-
+"""The Merkle tree of RFC 6962: hash, prove over a reader, verify.  Size 0 has a root and no proofs.
 A proof binds neither size nor index (one made for one size verifies for many): take size and root from one checkpoint.
-Source: RFC 6962 section 2.1; RFC 9162 sections 2.1.3.2 and 2.1.4.2; protocol.md section 1 (multiproof).
-"""
+Source: RFC 6962 section 2.1; RFC 9162 sections 2.1.3.2 and 2.1.4.2; protocol.md section 1 (multiproof)."""
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-
 from .errors import NotConsistent, NotIncluded
 
 Hash = bytes
@@ -120,8 +116,7 @@ def prove_multi(reader: Reader, indexes: Sequence[int], size: int) -> list[Hash]
 
 def verify_multi(leaves: Mapping[int, Hash], *, size: int, proof: Sequence[Hash], root: Hash) -> None:
     """Verify leaves by index under (size, root); every node of the proof must be consumed.  Raises NotIncluded."""
-    is_below = leaves and 0 <= min(leaves) <= max(leaves) < size <= MAX_SIZE
-    NotIncluded.unless(is_below, "a multiproof is about one or more leaves below the size")
+    NotIncluded.unless(leaves and 0 <= min(leaves) <= max(leaves) < size <= MAX_SIZE, "no leaves, or not below the size")
     nodes = iter(proof)
     try:
         found = _fold(0, size, leaves, lambda start, end: next(nodes))

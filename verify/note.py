@@ -1,17 +1,11 @@
-"""
-Signed notes: a text and the lines of those who signed it (PROTOCOL.md, "Notes").
-
-Unknown lines are ignored here and refused by verifier.py; a known key whose line does not verify rejects the whole note.
-Source: c2sp.org/signed-note v1.0.0.
-"""
+"""Signed notes: a text and the lines of those who signed it (PROTOCOL.md, "Notes").  Unknown lines are ignored here and refused
+by verifier.py; a known key whose line does not verify rejects the whole note.  Source: c2sp.org/signed-note v1.0.0."""
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from .errors import BadSignature, Malformed, NotTrusted, need
 from .strict import b64_decode, b64_encode
 
@@ -64,7 +58,7 @@ class VerifierKey:
 
 @dataclass(frozen=True, slots=True)
 class SignatureLine:
-    """One line: who claims to have signed, with which key id, and the bytes."""
+    """Who claims to have signed, with which key id, and the bytes."""
     name: str
     key_id: bytes
     payload: bytes
@@ -107,6 +101,5 @@ def open_note(note: Note, keys: Sequence[VerifierKey], origin: str | None = None
     for key, line in signed:
         key.verify(note.text.encode(), line.payload)
     NotTrusted.unless(signed, "no key of the policy signed this", "no-known-signature")
-    is_its_own = origin is None or origin in [key.name for key, _ in signed]
-    NotTrusted.unless(is_its_own, "signed for another origin than the key's", "wrong-origin")
+    NotTrusted.unless(origin in (None, *(key.name for key, _ in signed)), "signed for another origin", "wrong-origin")
     return tuple(dict(signed))

@@ -1,13 +1,9 @@
-"""
-The reader's policy: which keys, quorum, registrars and contracts a verifier accepts, and how old an answer may be.
-
-It comes from the reader's side, never from the bundle.  PROTOCOL.md, "Policy", shows every line.
-Source: c2sp.org/tlog-policy, with lines of our own for clock, registrar, anchor and max-age.
-"""
+"""The reader's policy: which keys, quorum, registrars and contracts a verifier accepts, and how old an answer may be.
+It comes from the reader's side, never from the bundle.  PROTOCOL.md, "Policy", shows every line.  Source:
+c2sp.org/tlog-policy, with lines of our own for clock, registrar, anchor and max-age."""
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
-
 from .errors import Malformed, need
 from .note import COSIGNER, LOG, VerifierKey
 from .strict import count
@@ -20,7 +16,7 @@ _ANCHOR = re.compile("0x[0-9a-fA-F]{40} 0x[0-9a-fA-F]{64} 0x[0-9a-fA-F]{40}( [0-
 
 @dataclass(frozen=True, slots=True)
 class Registrar:
-    """Who may bind keys to parties, for entries in [first, until) and parties whose URI starts with `scope`."""
+    """Who may bind keys to parties, for entries in [first, until) and parties whose URI starts with `scope` (* for all)."""
     uri: str
     thumbprint: str
     first: int
@@ -28,7 +24,6 @@ class Registrar:
     scope: str
 
     def covers(self, index: int, party: str) -> bool:
-        """Whether the policy lets this registrar speak at `index` about `party`."""
         inside = self.first <= index and (self.until is None or index < self.until)
         return inside and (self.scope == "*" or party.startswith(self.scope))
 
@@ -41,19 +36,13 @@ class AnchorPin:
     signer: str
     code_sha256: str | None
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """`threshold` of `members` (witnesses or groups)."""
-    threshold: int
-    members: tuple[str, ...]
-
 @dataclass(slots=True)
 class Policy:
     """What one reader trusts."""
     logs: tuple[VerifierKey, ...] = ()
     clocks: tuple[VerifierKey, ...] = ()
     witnesses: dict[str, VerifierKey] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, tuple[int, list[str]]] = field(default_factory=dict)  # how many of which witnesses and groups
     quorum: str | None = None
     registrars: tuple[Registrar, ...] = ()
     anchors: tuple[AnchorPin, ...] = ()
@@ -90,11 +79,10 @@ class Policy:
                 self.witnesses[name] = self._vkey(vkey, COSIGNER, *self.logs, *self.clocks)
             case "group", [name, threshold, *members]:
                 # A name is defined before it is used, so groups cannot form a circle.
-                is_set = members and len(set(members)) == len(members) and names.issuperset(members)
-                need(is_set, "a group has distinct members that were defined above")
                 least = {"any": 1, "all": len(members)}.get(threshold) or count(threshold)
-                need(1 <= least <= len(members), "the threshold is out of range")
-                self.groups[name] = Group(least, tuple(members))
+                is_set = len(set(members)) == len(members) and names.issuperset(members)
+                need(is_set and 1 <= least <= len(members), "a group is some of distinct members that were defined above")
+                self.groups[name] = (least, members)
             case "quorum", [name]:
                 need(name == "none" or name in names, "the quorum names nothing defined above")
                 self.quorum = None if name == "none" else name
@@ -122,4 +110,5 @@ class Policy:
         name = name or self.quorum
         if name is None or name not in self.groups:
             return name in signed
-        return sum(self.met_by(signed, one) for one in self.groups[name].members) >= self.groups[name].threshold
+        least, members = self.groups[name]
+        return sum(self.met_by(signed, one) for one in members) >= least

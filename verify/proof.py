@@ -1,6 +1,5 @@
 """tlog-proof: index, inclusion proof and checkpoint of one entry as one text, a receipt.  Source: c2sp.org/tlog-proof."""
 from dataclasses import dataclass
-
 from .errors import need
 from .merkle import MAX_SIZE, Hash
 from .strict import b64_decode, count

@@ -1,25 +1,20 @@
-"""
-Statements: a record signed by its party, as a compact JWS (`vc+jwt`), with disclosures (`vc+sd-jwt`) where members are withheld.
-
-`alg` is bound to the key's type, `kid` is the RFC 7638 thumbprint of the signing JWK; ES256 signatures are low-S, since
-anyone could otherwise resubmit a record under a second digest.  The bytes are hashed as received.
-Source: RFC 7515, RFC 7638, RFC 9901 (SD-JWT), W3C VC-JOSE-COSE; protocol.md section 1.
-"""
+"""Statements: a record signed by its party, as a compact JWS (`vc+jwt`), with disclosures (`vc+sd-jwt`) where members are
+withheld.  `alg` is bound to the key's type, `kid` is the RFC 7638 thumbprint of the signing JWK; ES256 signatures are low-S,
+since anyone could otherwise resubmit a record under a second digest.  The bytes are hashed as received.  Source: RFC 7515,
+RFC 7638, RFC 9901 (SD-JWT), W3C VC-JOSE-COSE; protocol.md section 1."""
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any
-
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-
 from .errors import BadSignature, Malformed, need
 from .note import check_point
 from .strict import MAX_BYTES, b64u_decode, b64u_encode, members, parse
@@ -34,8 +29,7 @@ CONTROL_KINDS = frozenset(
 # What a party may keep from some readers.  Nothing that decides a statement's subjects or issuer is here.
 WITHHOLDABLE: Mapping[str, frozenset[str]] = {
     "TraceabilityEvent": frozenset(("sourceList", "destinationList", "bizTransactionList", "originmark:price")),
-    "LabReport": frozenset(("inspector", "price")),
-    "Certificate": frozenset(("lookup", "price")),
+    "LabReport": frozenset(("inspector", "price")), "Certificate": frozenset(("lookup", "price")),
     "CommitmentCertificate": frozenset(("contact", "price")),
 }
 KINDS = CONTROL_KINDS | {*WITHHOLDABLE, "MasterData", "Adoption"}
@@ -45,19 +39,15 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:[0-5]
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """One withheld member of `credentialSubject`, in the exact text that travels."""
+    """One withheld member of `credentialSubject`: the exact text that travels, and its digest in `_sd` (RFC 9901, 4.2.3)."""
     text: str
+    digest: str
     name: str
     value: object
 
-    @property
-    def digest(self) -> str:
-        """What `_sd` holds: base64url of SHA-256 over the base64url text (RFC 9901 section 4.2.3)."""
-        return b64u_encode(sha256(self.text.encode()).digest())
-
 @dataclass(frozen=True)
 class Statement:
-    """A parsed statement: every format rule holds, the signature is not yet verified.  `subject` is without disclosures."""
+    """A parsed statement, its signature not yet verified.  A copy with fewer disclosures tells less."""
     header_text: str
     payload_text: str
     signature: bytes
@@ -66,26 +56,11 @@ class Statement:
     disclosures: tuple[Disclosure, ...]
     kind: str
     issuer: str
-    subject: dict[str, Any]
-
-    @property
-    def kid(self) -> str:
-        return self.header["kid"]
-
-    @cached_property
-    def signing_input(self) -> bytes:
-        """`header.payload`: what is signed, and what a duplicate is judged by."""
-        return f"{b64u_encode(self.header_text.encode())}.{b64u_encode(self.payload_text.encode())}".encode()
-
-    @cached_property
-    def jws(self) -> bytes:
-        """The bytes the log commits to: no disclosures."""
-        return self.signing_input + b"." + b64u_encode(self.signature).encode()
-
-    @cached_property
-    def digest(self) -> bytes:
-        """SHA-256 of the JWS, 32 bytes: the statement's name."""
-        return sha256(self.jws).digest()
+    kid: str
+    subject: dict[str, Any]  # `credentialSubject` as signed
+    signing_input: bytes  # `header.payload`: what is signed, and what a duplicate is judged by
+    jws: bytes  # what the log commits to: no disclosures
+    digest: bytes  # its SHA-256, the statement's name
 
     @cached_property
     def disclosed(self) -> dict[str, Any]:
@@ -109,8 +84,7 @@ def parse_statement(data: bytes | str) -> Statement:
     header, payload = _text(header), _text(payload)
     need(not rest or rest.pop() == "", "key binding is not allowed", "key-binding")
     statement = assemble(header, payload, b64u_decode(signature, length=64), rest)
-    fits = (statement.header["typ"] == WITHHOLDING) == (b"~" in raw)
-    need(fits, "vc+sd-jwt travels as JWS~…~, vc+jwt without ~", "wrong-typ", "/header/typ")
+    need((statement.header["typ"] == WITHHOLDING) == (b"~" in raw), "only vc+sd-jwt has a ~", "wrong-typ", "/header/typ")
     return statement
 
 def assemble(header_text: str, payload_text: str, signature: bytes, disclosures: Sequence[str]) -> Statement:
@@ -119,8 +93,7 @@ def assemble(header_text: str, payload_text: str, signature: bytes, disclosures:
     is_header = isinstance(header, dict) and set(header) == {"alg", "kid", "typ"}
     known = is_header and header["alg"] in ("ES256", "EdDSA") and header["typ"] in (PLAIN, WITHHOLDING)
     need(known, "the header has exactly a known alg, kid and a known typ", "bad-header", "/header")
-    is_thumbprint = isinstance(header["kid"], str) and len(b64u_decode(header["kid"])) == 32
-    need(is_thumbprint, "kid is not a thumbprint", "bad-header", "/header/kid")
+    need(_is_sha256(header["kid"]), "kid is not a thumbprint", "bad-header", "/header/kid")
     payload = members(parse(payload_text), _PAYLOAD, "")
     _check_payload(payload, payload_text, header["typ"])
     kind, issuer, subject = payload["type"][1], payload["issuer"], payload["credentialSubject"]
@@ -129,7 +102,10 @@ def assemble(header_text: str, payload_text: str, signature: bytes, disclosures:
         is_signed = shown.digest in subject.get("_sd", []) and shown.name not in subject
         is_allowed = shown.name in WITHHOLDABLE.get(kind, ()) and [one.name for one in told].count(shown.name) == 1
         need(is_signed and is_allowed, "not a member signed as withheld", "bad-disclosure", f"/{shown.name}")
-    return Statement(header_text, payload_text, signature, header, payload, told, kind, issuer, subject)
+    signing_input = b".".join(b64u_encode(text.encode()).encode() for text in (header_text, payload_text))
+    jws = signing_input + b"." + b64u_encode(signature).encode()
+    return Statement(header_text, payload_text, signature, header, payload, told, kind, issuer, header["kid"], subject,
+                     signing_input, jws, sha256(jws).digest())
 
 def _text(encoded: str) -> str:
     try:
@@ -152,11 +128,12 @@ def _check_payload(payload: dict[str, Any], text: str, typ: str) -> None:
     hashes, where = subject.get("_sd", []), "/credentialSubject/_sd"
     is_set = isinstance(hashes, list) and len(hashes) <= MAX_DISCLOSURES and len(set(map(str, hashes))) == len(hashes)
     need(is_set, f"_sd is a list of at most {MAX_DISCLOSURES} distinct digests", "bad-disclosure", where)
-    is_sha256 = all(isinstance(one, str) and len(b64u_decode(one)) == 32 for one in hashes)
-    need(is_sha256, "_sd holds SHA-256 digests", "bad-disclosure", where)
-    is_held = all(one in hashes for one in payload.get("public", []))
-    need(is_held, "public names a digest that _sd does not hold", "bad-disclosure", "/public")
+    need(all(map(_is_sha256, hashes)), "_sd holds SHA-256 digests", "bad-disclosure", where)
+    need(all(one in hashes for one in payload.get("public", [])), "public is not in _sd", "bad-disclosure", "/public")
     _refuse_nesting({**payload, "credentialSubject": _without_hashes(subject)}, "")
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and len(b64u_decode(value)) == 32
 
 def _without_hashes(subject: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in subject.items() if name != "_sd"}
@@ -173,7 +150,7 @@ def _parse_disclosure(text: str) -> Disclosure:
     # 22 characters of base64url are 128 bits; with fewer, a withheld price could be guessed.
     need(is_triple and len(found[0]) >= 22, "a disclosure is [salt of 128 bits, name, value]", "bad-disclosure")
     _refuse_nesting(found[2], found[1])
-    return Disclosure(text, found[1], found[2])
+    return Disclosure(text, b64u_encode(sha256(text.encode()).digest()), found[1], found[2])
 
 def parse_time(text: str, where: str = "") -> datetime:
     """Parse RFC 3339 with an offset, exactly; raises Malformed (`bad-time`)."""
@@ -191,15 +168,13 @@ def _moment(text: str) -> datetime:
 
 def public_key(jwk: Jwk) -> PublicKey:
     """Read a JWK of exactly kty, crv, x (and y); the point must be on the curve.  Raises Malformed (`bad-jwk`)."""
-    try:
+    with suppress(AttributeError, TypeError, ValueError):
         match dict(jwk):
             case {"kty": "EC", "crv": "P-256", "x": x, "y": y, **more} if not more:
                 point = b"\x04" + b64u_decode(x, length=32) + b64u_decode(y, length=32)
                 return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
             case {"kty": "OKP", "crv": "Ed25519", "x": x, **more} if not more:
                 return Ed25519PublicKey.from_public_bytes(check_point(b64u_decode(x, length=32)))
-    except (AttributeError, TypeError, ValueError):
-        pass
     raise Malformed("not a P-256 or Ed25519 public JWK", "bad-jwk")
 
 def thumbprint(jwk: Jwk) -> str:
@@ -210,15 +185,13 @@ def thumbprint(jwk: Jwk) -> str:
 def verify_bytes(message: bytes, signature: bytes, jwk: Jwk) -> None:
     """Verify raw bytes: EdDSA, or ES256 as r || s with s in the lower half.  Raises BadSignature."""
     key = public_key(jwk)
-    try:
+    with suppress(InvalidSignature, ValueError):
         if isinstance(key, Ed25519PublicKey):
             return key.verify(signature, message)
         r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
         if len(signature) == 64:
             BadSignature.unless(s <= P256_ORDER // 2, "s is in the upper half: use n - s (PROTOCOL.md)", "high-s")
-            return key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
-    except (InvalidSignature, ValueError):
-        pass
+            return key.verify(utils.encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
     raise BadSignature("the signature is not by the key it names")
 
 def verify_signature(statement: Statement, jwk: Jwk) -> None:

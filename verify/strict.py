@@ -1,8 +1,5 @@
-"""
-The JSON profile, and base64 in exactly one spelling (PROTOCOL.md, "Strict JSON").  Nothing is ever re-serialised.
-
-Source: protocol.md section 1; RFC 8259; RFC 4648 sections 4 and 5.
-"""
+"""The JSON profile, and base64 in exactly one spelling (PROTOCOL.md, "Strict JSON").  Nothing is ever re-serialised.
+Source: protocol.md section 1; RFC 8259; RFC 4648 sections 4 and 5."""
 import base64
 import json
 import re
@@ -10,7 +7,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any
-
 from .errors import Malformed, need
 
 MAX_DEPTH = 64
@@ -88,11 +84,9 @@ def count(text: str, code: str | None = None) -> int:
     return int(text)
 
 def b64_encode(data: bytes) -> str:
-    """Encode in standard base64 with padding."""
     return base64.b64encode(data).decode("ascii")
 
 def b64u_encode(data: bytes) -> str:
-    """Encode in base64url without padding."""
     return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 def b64_decode(text: str, *, length: int | None = None, encode: Callable[[bytes], str] = b64_encode) -> bytes:
@@ -106,14 +100,12 @@ def b64_decode(text: str, *, length: int | None = None, encode: Callable[[bytes]
     return data
 
 def b64u_decode(text: str, *, length: int | None = None) -> bytes:
-    """Decode unpadded base64url, likewise."""
+    """The same for base64url without padding."""
     return b64_decode(text, length=length, encode=b64u_encode)
 
 def members(value: Any, shape: str, where: str) -> Any:
-    """
-    Check that `value` is an object with exactly the members of `shape`, and return it.  Raises Malformed.
-    A shape `id size:int note?` is a text, an integer and a text that may be absent; there are list and object, too.
-    """
+    """Check that `value` is an object with exactly the members of `shape`, and return it.  Raises Malformed.
+    A shape `id size:int note?` is a text, an integer and a text that may be absent; there are list and object, too."""
     need(isinstance(value, dict), "an object was expected", None, where)
     types = {}
     for part in shape.split():

@@ -1,14 +1,10 @@
-"""
-What a statement is about: the canonical URIs under whose SHA-256 its entry can be found from tiles alone.
-
+"""What a statement is about: the canonical URIs under whose SHA-256 its entry can be found from tiles alone.
 Our own kinds write URIs in canonical form or are refused, since authority compares them as texts; EPCIS events may come in
-any notation and are converted.  Source: protocol.md section 1, Subject keys and SD-JWT.
-"""
+any notation and are converted.  Source: protocol.md section 1, Subject keys and SD-JWT."""
 import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
-
 from .entry import MAX_KEYS
 from .epcis import Event, read_event
 from .errors import Malformed, need
@@ -62,8 +58,7 @@ def _uris(statement: Statement, body: Mapping[str, Any]) -> tuple[str, ...]:
     event = event_of(kind, body)
     named = (*event.uris, *event.places) if event else _named(kind, body.get("scope") if kind == "RecallNotice" else body)
     # Otherwise anybody's event would count as a control statement to whoever follows them from tiles.
-    is_free = not any(uri.startswith(KIND_URI) for uri in (issuer, *named))
-    need(is_free, "names a kind as its subject", "bad-subject", _SUBJECT)
+    need(not any(uri.startswith(KIND_URI) for uri in (issuer, *named)), "names a kind as its subject", "bad-subject", _SUBJECT)
     kinds = [KIND_URI + kind] * (kind in CONTROL_KINDS)
     return tuple(dict.fromkeys([issuer, *kinds, *named]))
 

@@ -1,7 +1,6 @@
 """Reading a log's entries from its tiles, to be hashed and compared with a signed root.  Source: c2sp.org/tlog-tiles v0.1.0."""
 import urllib.request
 from pathlib import Path
-
 from .errors import need
 
 WIDTH = 256  # entries or hashes in a full tile

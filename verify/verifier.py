@@ -1,30 +1,20 @@
-"""
-The numbered protocol, from label to verdict: PROTOCOL.md has it in prose, the JavaScript twin uses the same numbers.
-
+"""The numbered protocol, from label to verdict: PROTOCOL.md has it in prose, the JavaScript twin uses the same numbers.
 A step is verified, failed, could not be checked (`unchecked`), rests on somebody's word (`stated`) or does not apply
-(`none`).  The first failure raises with its number: nothing after it is worth reading.
-"""
+(`none`).  The first failure raises with its number: nothing after it is worth reading."""
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-
-from . import gs1
+from . import authority, edges, gs1, merkle, statement, strict
 from .answer import Answer, check_shown
-from .authority import check_serials, grant_of, key_at, scope_uris
-from .bundle import AnchorEvidence, Bundle, parse_bundle
+from .bundle import AnchorEvidence, parse_bundle
 from .checkpoint import Checkpoint
 from .cosignature import times_of
-from .edges import CLAIMED, CONFIRMED, UNKNOWN, Journey, journey_of
 from .entry import Entry
-from .errors import AnchorMismatch, NotCommitted, NotGranted, NotTrusted, Omitted, VerificationError, WrongEntry, WrongLabel
+from .errors import AnchorMismatch, NotCommitted, NotGranted, NotTrusted, Omitted, VerificationError, WrongEntry, WrongLabel, at
 from .history import FOREVER, Record, RecordHistory, standing
-from .merkle import leaf_hash, verify_consistency, verify_inclusion, verify_multi
 from .note import Note, VerifierKey, lines_of, open_note, parse_note
 from .policy import DEV_CHAIN_IDS, AnchorPin, Policy
-from .statement import parse_time, verify_signature
-from .strict import b64u_decode
 from .subjects import key_of
 
 STEPS = ("bundle", "checkpoint", "witnesses", "clock", "statements", "signatures", "entries", "inclusion", "genesis",
@@ -34,32 +24,20 @@ CLOCK_SKEW_S = 300  # a clock that is this far ahead of the reader's is wrong, n
 Heads = Callable[[AnchorPin], tuple[int, bytes]]
 """Reads (size, root) of a signer's head from the reader's own RPC; raises OSError where it cannot."""
 Found = tuple[str, str, Mapping[str, object]]
-"""State, code and facts of a step; the code names the words in messages/, the facts fill them."""
+"""State, code and facts of a step."""
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one numbered step established."""
+    """What one numbered step established; the code names the words in messages/, the facts fill them."""
     number: int
+    name: str
     state: str
     code: str
     facts: Mapping[str, object]
 
-    @property
-    def name(self) -> str:
-        return STEPS[self.number - 1]
-
-@contextmanager
-def _at(index: int) -> Iterator[None]:
-    # Where a check about one entry refuses, name the entry.
-    try:
-        yield
-    except VerificationError as error:
-        error.where = f"index {index}{error.where or ''}"
-        raise
-
-@dataclass(slots=True)
+@dataclass
 class Verification:
-    """One run: what is known so far.  `steps` grows as they are taken; a failure is its last."""
+    """One run: each step is the method of its name, and leaves here what it found.  `steps` grows as they are taken."""
     data: bytes | str
     policy: Policy
     label: str | None
@@ -68,30 +46,9 @@ class Verification:
     on_step: Callable[[Step], None]
     steps: list[Step] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    counted: list[Record] = field(default_factory=list)
-    recalls: list[Record] = field(default_factory=list)
-    bundle: Bundle = field(init=False)
-    note: Note = field(init=False)
-    checkpoint: Checkpoint = field(init=False)
-    history: RecordHistory = field(init=False)
-    journey: Journey = field(init=False)
-    uri: str = ""
-    lot: str = ""
-    serial: str | None = None
-    time_s: int | None = None
-
-    def run(self) -> None:
-        """Take the steps in order, each by the method of its name.  Raises VerificationError where one fails."""
-        for number, name in enumerate(STEPS, 1):
-            try:
-                self.take(number, *getattr(self, f"_{name}")())
-            except VerificationError as error:
-                self.fail(number, error)
-                raise
 
     def take(self, number: int, state: str, code: str, facts: Mapping[str, object]) -> None:
-        """Note a step and tell the caller at once."""
-        self.steps.append(Step(number, state, code, facts))
+        self.steps.append(Step(number, STEPS[number - 1], state, code, facts))
         self.on_step(self.steps[-1])
 
     def fail(self, number: int, error: VerificationError) -> None:
@@ -100,7 +57,6 @@ class Verification:
         self.take(error.step, FAILED, error.code, {"detail": error.message, "where": error.where or ""})
 
     def state(self, number: int) -> str:
-        """The state of a step, `unchecked` before it was taken."""
         return next((step.state for step in self.steps if step.number == number), UNCHECKED)
 
     @property
@@ -126,8 +82,7 @@ class Verification:
         # Signed by the log that the checkpoint names, and no line by a key that no check here binds.
         open_note(note, self.policy.logs, self.checkpoint.origin)
         known = [line for key in (*self.policy.logs, *others) for line in lines_of(note, key)]
-        is_known = all(line in known for line in note.lines)
-        NotTrusted.unless(is_known, "a signature line that the policy does not know", "unknown-line")
+        NotTrusted.unless(all(line in known for line in note.lines), "a line that the policy does not know", "unknown-line")
 
     def _checkpoint(self) -> Found:
         self.note = parse_note(self.bundle.checkpoint)
@@ -151,32 +106,30 @@ class Verification:
 
     def _statements(self) -> Found:
         for one in self.bundle.statements:
-            with _at(one.index):
+            with at(f"index {one.index}"):
                 self.records.append(Record.of(one.index, one.time_ms, one.statement))
         return VERIFIED, "statements-ok", {"count": len(self.records)}
 
     def _signatures(self) -> Found:
-        grants = [grant_of(one.statement, one.index) for one in self.records if one.kind in ("Genesis", "PartyRegistration")]
+        grants = [authority.grant_of(one.statement, one.index) for one in self.records if one.kind in authority.GRANTING]
         jwks = {grant.thumbprint: grant.jwk for grant in grants}
         for record in self.records:
             kid = record.statement.kid
-            with _at(record.index):
+            with at(f"index {record.index}"):
                 NotGranted.unless(kid in jwks, "no registration of this key is carried", "unknown-key")
-                verify_signature(record.statement, jwks[kid])
+                statement.verify_signature(record.statement, jwks[kid])
         return VERIFIED, "signatures-ok", {"count": len(self.records)}
 
     def _entries(self) -> Found:
         for one, carried in zip(self.records, self.bundle.statements, strict=True):
-            is_held = leaf_hash(Entry(one.time_ms, one.digest, one.keys).encode()) == carried.leaf
-            message = "the log holds another entry: time, digest or subject keys differ"
-            WrongEntry.unless(is_held, message, None, f"index {one.index}")
+            is_held = merkle.leaf_hash(Entry(one.time_ms, one.digest, one.keys).encode()) == carried.leaf
+            WrongEntry.unless(is_held, "the log holds another time, digest or subject keys", None, f"index {one.index}")
         return VERIFIED, "entries-ok", {}
 
     def _inclusion(self) -> Found:
         leaves, size = {one.index: one.leaf for one in self.bundle.statements}, self.checkpoint.size
-        verify_multi(leaves, size=size, proof=self.bundle.proof, root=self.checkpoint.root)
-        is_forward = all(a.time_ms <= b.time_ms for a, b in pairwise(self.records))
-        WrongEntry.unless(is_forward, "time runs back along the log", "time-runs-back")
+        merkle.verify_multi(leaves, size=size, proof=self.bundle.proof, root=self.checkpoint.root)
+        WrongEntry.unless(all(a.time_ms <= b.time_ms for a, b in pairwise(self.records)), "time runs back", "time-runs-back")
         return VERIFIED, "inclusion-ok", {"size": size}
 
     def _genesis(self) -> Found:
@@ -184,21 +137,20 @@ class Verification:
         body = first.statement.subject
         is_first = first.index == 0 and first.kind == "Genesis" and body.get("log") == origin
         NotTrusted.unless(is_first, "entry 0 is not the genesis of this log", "no-genesis")
-        is_key = body.get("logKey") in [key.format() for key in policy.logs if key.name == origin]
-        NotTrusted.unless(is_key, "the genesis names another log key", "wrong-genesis")
+        keys = [key.format() for key in policy.logs if key.name == origin]
+        NotTrusted.unless(body.get("logKey") in keys, "the genesis names another log key", "wrong-genesis")
         is_log = all(pin.log_id == "0x" + self.bundle.statements[0].leaf.hex() for pin in policy.anchors)
         NotTrusted.unless(is_log, "the policy's anchor is about another log", "wrong-genesis")
         return VERIFIED, "genesis-ok", {"origin": origin}
 
     def _keys(self) -> Found:
-        self.history = RecordHistory(self.checkpoint.origin, self.policy.registrars)
-        self.history.add_all(self.records)
+        self.history = RecordHistory(self.checkpoint.origin, self.policy.registrars, self.records)
         for one in self.records[1:]:
             reason = self.history.refused.get(one.index)
-            with _at(one.index):
-                if reason and one.kind in ("Genesis", "PartyRegistration", "KeyRevocation"):
+            with at(f"index {one.index}"):
+                if reason and one.kind in (*authority.GRANTING, "KeyRevocation"):
                     raise NotGranted(reason.message, reason.code)
-                key_at(self.history, one.issuer, one.statement.kid, one.index)
+                authority.key_at(self.history, one.issuer, one.statement.kid, one.index)
         self.counted = standing(self.records, self.history)
         return VERIFIED, "keys-ok", {}
 
@@ -206,8 +158,7 @@ class Verification:
         label = self.bundle.label if self.label is None else self.label
         try:
             self.serial, named = gs1.parse_label(label).parts.get("21"), gs1.subjects_of_uri(label)
-            is_same = named == gs1.subjects_of_uri(self.bundle.label)
-            WrongLabel.unless(is_same, "the bundle answers another label than the one scanned")
+            WrongLabel.unless(named == gs1.subjects_of_uri(self.bundle.label), "the bundle is about another label than yours")
         except VerificationError as error:
             raise WrongLabel(error.message, error.code, "label") from None
         self.uri, self.lot = named[0], next((uri for uri in named if gs1.level(uri) == "lot"), named[0])
@@ -216,23 +167,22 @@ class Verification:
         return VERIFIED, "label-of-bundle" if self.label is None else "label-ok", {"uri": self.lot}
 
     def _origin(self) -> Found:
-        self.journey = journey = journey_of(self.lot, self.counted, self.history)
-        usurpers = [one.party for one in journey.origins if one.uri == self.lot and one.state == CLAIMED]
-        message = f"{next(iter(usurpers), '')} may not commission under this number: a third party's claim"
-        NotGranted.unless(not usurpers, message, "third-party-claim")
+        journey = self.journey = edges.journey_of(self.lot, self.counted, self.history)
+        usurpers = [one.party for one in journey.origins if one.uri == self.lot and one.state == edges.CLAIMED]
+        NotGranted.unless(not usurpers, f"not for {usurpers[:1]} to commission: a third party's claim", "third-party-claim")
         origins = [{"uri": one.uri, "party": one.party, "index": one.index, "state": one.state} for one in journey.origins]
-        claims = [{"receiver": e.party, "uri": e.uri, "index": e.index} for e in journey.edges if e.state != CONFIRMED]
+        claims = [{"receiver": e.party, "uri": e.uri, "index": e.index} for e in journey.edges if e.state != edges.CONFIRMED]
         if not origins:
             return UNCHECKED, "no-origin", {"claims": claims}
-        if journey.state == CONFIRMED:
+        if journey.state == edges.CONFIRMED:
             return VERIFIED, "origin-ok", {"origins": origins}
-        code = "receiver-withheld" if journey.state == UNKNOWN else "claimed-only"
+        code = "receiver-withheld" if journey.state == edges.UNKNOWN else "claimed-only"
         return UNCHECKED, code, {"origins": origins, "claims": claims}
 
     def _item(self) -> Found:
         for one in [one for one in self.records if one.event and not one.event.is_selling]:
-            with _at(one.index):
-                check_serials(one.uris, one.index, self.history)
+            with at(f"index {one.index}"):
+                authority.check_serials(one.uris, one.index, self.history)
         item, known = self.bundle.item, [one.index for one in self.history.commitments(self.lot, FOREVER)]
         if self.serial is None or item is None:
             return (NONE, "no-serial", {}) if self.serial is None else (UNCHECKED, "no-item-proof", {})
@@ -242,9 +192,9 @@ class Verification:
             return UNCHECKED, "disputed", {}
         body = bodies[item.commitment]
         try:
-            leaf = leaf_hash(key_of(self.lot) + item.code.to_bytes(4, "big") + self.serial.encode())
-            root = b64u_decode(body["root"], length=32)
-            verify_inclusion(leaf, index=item.code, size=body["count"], proof=item.path, root=root)
+            leaf = merkle.leaf_hash(key_of(self.lot) + item.code.to_bytes(4, "big") + self.serial.encode())
+            root = strict.b64u_decode(body["root"], length=32)
+            merkle.verify_inclusion(leaf, index=item.code, size=body["count"], proof=item.path, root=root)
         except (VerificationError, OverflowError):
             raise NotCommitted("this serial is not one of the codes that the farm committed to") from None
         return STATED, "one-of", {"count": sum(body["count"] for body in bodies.values())}
@@ -273,9 +223,9 @@ class Verification:
 
     def _reaches(self, recall: Record) -> bool:
         # Whether it names something on the way back that was made, or was at a named place, within the recall's time.
-        named = {self.uri, self.lot, *self.journey.visited}.intersection(scope_uris(recall.statement))
+        named = {self.uri, self.lot, *self.journey.visited}.intersection(authority.scope_uris(recall.statement))
         scope = recall.statement.subject["scope"]
-        since, until = (parse_time(scope[name]) if name in scope else None for name in ("from", "until"))
+        since, until = (statement.parse_time(scope[name]) if name in scope else None for name in ("from", "until"))
         times = []
         for event in [one.event for one in self.records if one.event and one.index in self.journey.records]:
             made = {uri for one in event.commissioned for uri in (*one.uris, gs1.product_of(one.uri))}
@@ -294,15 +244,14 @@ class Verification:
     def _one_anchor(self, pin: AnchorPin, told: AnchorEvidence) -> Found:
         now, facts = self.checkpoint, {"chain": pin.chain_id, "size": told.size}
         (old, old_root), (new, new_root) = sorted([(told.size, told.root), (now.size, now.root)], key=lambda end: end[0])
-        verify_consistency(old=old, new=new, old_root=old_root, new_root=new_root, proof=told.consistency)
+        merkle.verify_consistency(old=old, new=new, old_root=old_root, new_root=new_root, proof=told.consistency)
         if self.heads is None:
             return UNCHECKED, "no-rpc", facts
         try:
             size, root = self.heads(pin)
         except OSError as error:
             return UNCHECKED, "rpc-failed", {**facts, "detail": str(error)}
-        is_match = size != told.size or root == told.root
-        AnchorMismatch.unless(is_match, "the contract holds another root for this size", None, f"chain {pin.chain_id}")
+        AnchorMismatch.unless(size != told.size or root == told.root, "another root at this size", None, f"chain {pin.chain_id}")
         if size != told.size:
             return UNCHECKED, "anchor-moved-on" if size > told.size else "not-yet-anchored", facts | {"size": size}
         if pin.chain_id in DEV_CHAIN_IDS:
@@ -310,17 +259,20 @@ class Verification:
         whole = told.size > self.records[-1].index
         return (VERIFIED, "anchored", facts) if whole else (UNCHECKED, "anchored-in-part", facts)
 
-def closure(journey: Journey, records: Sequence[Record]) -> tuple[list[bytes], list[bytes]]:
+def closure(journey: edges.Journey, records: Sequence[Record]) -> tuple[list[bytes], list[bytes]]:
     """The subject keys that an answer must cover: every subject and place of the way back, and every issuer's keys."""
-    issuers = {one.issuer for one in records if one.kind not in ("Genesis", "PartyRegistration")}
+    issuers = {one.issuer for one in records if one.kind not in authority.GRANTING}
     return sorted(map(key_of, journey.visited)), sorted(map(key_of, issuers))
 
 def verify_bundle(data: bytes | str, *, policy: Policy, label: str | None = None, now_s: int | None = None,
                   heads: Heads | None = None, on_step: Callable[[Step], None] = lambda step: None) -> Verification:
-    """
-    Run the protocol: the run where no step failed, grey ones stay visible in it.  Raises VerificationError with `step` and `run`.
-    `label` is what the reader scanned, the bundle's own where None; `now_s` is the reader's clock, seconds since 1970.
-    """
+    """Take the steps in order and return the run, where no step failed.  Raises VerificationError with `step` and `run`.
+    `label` is what the reader scanned, the bundle's own where None; `now_s` is the reader's clock, seconds since 1970."""
     run = Verification(data, policy, label, int(time.time()) if now_s is None else now_s, heads, on_step)
-    run.run()
+    for number, name in enumerate(STEPS, 1):
+        try:
+            run.take(number, *getattr(run, f"_{name}")())
+        except VerificationError as error:
+            run.fail(number, error)
+            raise
     return run

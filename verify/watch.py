@@ -1,14 +1,11 @@
-"""
-A monitor: `python -m verify watch URL|DIR --policy FILE --state FILE [--evidence DIR] [--once] [--every SECONDS]`
-
+"""A monitor: `python -m verify watch URL|DIR --policy FILE --state FILE [--evidence DIR] [--once] [--every SECONDS]`
 It verifies who signed the log's checkpoint, and from the tiles that the tree it remembers is the beginning of the new one.
 Exit codes: 0 all is well (--once); 1 fork, rollback, bad signature, tiles that do not give the signed root, and evidence is
 kept; 2 usage; 3 could not be checked: too old; away or too few witnesses (without --once: for the policy's max-age).
 With --log URL|DIR the first address is a witness's `…/<log>`: what it has seen is compared with what is remembered here.
 
 What it catches is checked by `python -m verify evidence FILE --policy FILE [--log URL|DIR] [--out FILE]`, offline unless the
-newer tree's tiles must tell (--log): 0 it convicts the log; 1 it does not; 2 usage; 3 only those tiles can tell.
-"""
+newer tree's tiles must tell (--log): 0 it convicts the log; 1 it does not; 2 usage; 3 only those tiles can tell."""
 import os
 import sys
 import time
@@ -16,7 +13,6 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-
 from .checkpoint import Checkpoint
 from .cosignature import times_of
 from .errors import NotConsistent, NotTrusted, VerificationError, need
@@ -77,10 +73,8 @@ def compare(last: str, new: str, prefix: str) -> tuple[str, Evidence]:
         return code, pair
 
 def look(prefix: str, policy: Policy, state: Path, evidence: Path, now_s: float, tiles: str | None = None) -> Checkpoint:
-    """
-    Look once and remember; with `tiles`, only compare what somebody else has seen of the log, who may lag behind.
-    Raises OSError; NotTrusted `no-quorum`, `too-old`; NotConsistent with a key of SAYS; what a bad checkpoint raises.
-    """
+    """Look once and remember; with `tiles`, only compare what somebody else has seen of the log, who may lag behind.
+    Raises OSError; NotTrusted `no-quorum`, `too-old`; NotConsistent with a key of SAYS; what a bad checkpoint raises."""
     body = fetch(f"{prefix.rstrip('/')}/checkpoint", MAX_NOTE).decode("utf-8", "replace")
     new, is_met, time_s = _open(body, policy)
     if state.exists():
@@ -97,7 +91,7 @@ def look(prefix: str, policy: Policy, state: Path, evidence: Path, now_s: float,
     write(state, body)  # whatever its age and witnesses: what was signed once is held against the log for ever
     NotTrusted.unless(is_met, "fewer witnesses than the policy asks for. 见证方数量不足", "no-quorum")
     is_fresh = -SKEW_S <= now_s - time_s <= policy.max_age_s
-    NotTrusted.unless(is_fresh, f"it was signed at {time_s}, and now is {now_s:.0f}. 检查点过旧", "too-old")
+    NotTrusted.unless(is_fresh, f"signed at {time_s}, now is {now_s:.0f}. 检查点过旧", "too-old")
     return new
 
 def _open(body: str, policy: Policy) -> tuple[Checkpoint, bool, int]:

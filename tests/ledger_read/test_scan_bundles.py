@@ -110,8 +110,7 @@ class TestTheAnswer:
     def test_covers_every_subject_that_the_way_back_visits(self, season: Season, uri: str) -> None:
         bundle = season.bundle(season.label(lot=uri))
         records = [Record.of(one.index, one.time_ms, one.statement) for one in parse_bundle(bundle).statements]
-        history = RecordHistory(ORIGIN, season.policy().registrars)
-        history.add_all(records)
+        history = RecordHistory(ORIGIN, season.policy().registrars, records)
         keys, parties = closure(journey_of(uri, records, history), records)
         operator = sha256(season.policy().registrars[0].uri.encode()).digest()
         assert set(keys) <= set(answer_in(bundle).keys)

@@ -253,8 +253,7 @@ class Workshop:
     def answer_to(self, label: str, shown: Sequence[bundle.Carried], hide: Sequence[int] = (), policy: str = "") -> answer.Answer:
         """The answer note's content over the way back from the label's lot; `hide` are denied."""
         records = [Record.of(one.index, one.time_ms, one.statement) for one in shown]
-        history = RecordHistory(self.origin, Policy.parse(policy or self.policy()).registrars)
-        history.add_all(records)
+        history = RecordHistory(self.origin, Policy.parse(policy or self.policy()).registrars, records)
         journey = journey_of(gs1.subjects_of_uri(label)[-1], standing(records, history), history)
         keys, parties = closure(journey, records)
         entries = [Entry.decode(entry) for entry in self.entries]

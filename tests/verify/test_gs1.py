@@ -116,7 +116,7 @@ class TestGs1Engine:
         text = (conformance / "gs1/gs1-syntax-dictionary.txt").read_text()
         listed = dict(re.findall(r"^(\d{2,4})\s(.*?)#", text, re.MULTILINE))
         for ai, orders in gs1._KEYS.items():
-            wanted = "|".join(",".join(order.split()) for order in orders)
+            wanted = "|".join(",".join(order) for order in orders)
             assert re.search(r"dlpkey(?:=(\S+))?(?:\s|$)", listed[ai]).expand(r"\1") == wanted
         assert set(gs1._VALUES) <= set(listed)
 
