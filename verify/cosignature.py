@@ -3,7 +3,7 @@ from .errors import BadSignature
 from .note import COSIGNER, Note, SignatureLine, VerifierKey, lines_of
 
 def message(text: str, time_s: int) -> bytes:
-    """The bytes that are signed: header, seconds since 1970, the whole note text."""
+    """The bytes that are signed."""
     return f"cosignature/v1\ntime {time_s}\n{text}".encode()
 
 def verify_cosignature(text: str, line: SignatureLine, key: VerifierKey) -> int:

@@ -12,11 +12,9 @@ MAX_SIZE = 2**53 - 1  # what both languages count exactly
 EMPTY_ROOT = sha256(b"").digest()
 
 def leaf_hash(entry: bytes) -> Hash:
-    """SHA-256(0x00 || entry)."""
     return sha256(b"\x00" + entry).digest()
 
 def node_hash(left: Hash, right: Hash) -> Hash:
-    """SHA-256(0x01 || left || right)."""
     return sha256(b"\x01" + left + right).digest()
 
 def _middle(start: int, end: int) -> int:

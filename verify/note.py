@@ -46,7 +46,6 @@ class VerifierKey:
 
     @property
     def key_id(self) -> bytes:
-        """The first 4 bytes of SHA-256(name || LF || kind || key)."""
         return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
 
     def verify(self, message: bytes, signature: bytes) -> None:
