@@ -12,8 +12,7 @@ from .strict import b64u_decode, members, parse
 
 VERSION = "originmark.org/bundle@v1"
 MAX_BYTES = 4 * 1024 * 1024
-MAX_STATEMENTS = 2_048
-MAX_ANCHORS = 16
+MAX_STATEMENTS, MAX_ANCHORS = 2_048, 16
 
 @dataclass(frozen=True, slots=True)
 class Carried:

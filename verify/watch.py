@@ -115,11 +115,11 @@ def write(path: Path, text: str) -> None:
 def _watch(options: Namespace, policy: Policy) -> int:
     good = time.time()
     while True:
-        now, code = time.time(), 0
+        now = time.time()
         try:
             head = look(options.source, policy, options.state, options.evidence, now, options.log)
             print(f"{head.origin}: {head.size}", flush=True)
-            good = now
+            good, code = now, 0
         except (OSError, VerificationError) as error:
             code = 3 if isinstance(error, OSError) or error.code in GREY else 1
             print(f"{('ALARM 警报', 'UNCHECKED 未能核实')[code == 3]}: {options.source}: {error}", file=sys.stderr, flush=True)
