@@ -168,8 +168,8 @@ class Verification:
 
     def _origin(self) -> Found:
         journey = self.journey = edges.journey_of(self.lot, self.counted, self.history)
-        usurpers = [one.party for one in journey.origins if one.uri == self.lot and one.state == edges.CLAIMED]
-        NotGranted.unless(not usurpers, f"not for {usurpers[:1]} to commission: a third party's claim", "third-party-claim")
+        usurpers = ", ".join(one.party for one in journey.origins if one.uri == self.lot and one.state == edges.CLAIMED)
+        NotGranted.unless(not usurpers, f"{usurpers} may not commission it: a third party's claim", "third-party-claim")
         origins = [{"uri": one.uri, "party": one.party, "index": one.index, "state": one.state} for one in journey.origins]
         claims = [{"receiver": e.party, "uri": e.uri, "index": e.index} for e in journey.edges if e.state != edges.CONFIRMED]
         if not origins:
