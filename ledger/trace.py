@@ -25,7 +25,7 @@ from ledger.shown import Audience, read_records
 from ledger.units import ANY, MAX_DEPTH, Hop, Scope, chunks, set_aside
 from verify import gs1
 from verify.authority import History
-from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, Tracer
+from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, journey_of
 
 MAX_EVENTS = 2_000  # of one answer
 MAX_JUDGED = 256  # events; judging reads every statement and compares each receipt with each shipment
@@ -238,12 +238,12 @@ def judge(session: Session, graph: Graph, history: History, audience: Audience =
     standing = [event.index for event in graph.events if event.standing == "stands"]
     whole = not graph.truncated and len(standing) <= MAX_JUDGED
     standing = standing[:MAX_JUDGED]
-    tracer = Tracer(read_records(session, standing, audience), history)
+    records = read_records(session, standing, audience)
     sources = {hop.source for hop in graph.edges if hop.kind == "transform"}
     ends = [node.id for node in graph.nodes if node.role == "self" and (node.id not in sources or node.depth == 0)]
     found: dict[int, str] = {}
     for uri in ends[:MAX_JOURNEYS]:
-        journey = tracer.journey(uri)
+        journey = journey_of(uri, records, history)
         for edge in journey.edges:
             for index in (edge.index, edge.sent) if edge.state == CONFIRMED else (edge.index,):
                 _keep_worst(found, index, edge.state)

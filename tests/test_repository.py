@@ -1,6 +1,5 @@
 """What a stranger finds in the repository: locks without addresses, no path of one machine, a verifier that can be read."""
 
-import ast
 import json
 import re
 import subprocess
@@ -8,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MAX_JAVASCRIPT = 2_000  # lines, all of them; what an auditor reads in an afternoon
-MAX_PYTHON = 2_140  # lines of code, monitor included; it may shrink and never grows
+MAX_PYTHON = 2_528  # lines, all of them, monitor included; it may shrink and never grows (DECISIONS.md no. 29)
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -42,19 +41,10 @@ def test_no_file_names_a_path_of_one_machine() -> None:
         assert found is None, (path, found)
 
 
-def code_lines(path: Path) -> int:
-    """Lines of a Python file without blank lines, comments and docstrings."""
-    text = path.read_text("utf-8")
-    prose = {number for number, line in enumerate(text.splitlines(), 1) if not line.split("#")[0].strip()}
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            prose |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    return len(text.splitlines()) - len(prose)
-
-
 def test_the_verifier_is_small_enough_to_read_in_an_afternoon_in_either_language() -> None:
-    assert sum(len(path.read_text("utf-8").splitlines()) for path in tracked("verify/**/*.js")) <= MAX_JAVASCRIPT
-    assert sum(map(code_lines, tracked("verify/*.py"))) <= MAX_PYTHON
+    for pattern, most in (("verify/*.js", MAX_JAVASCRIPT), ("verify/*.py", MAX_PYTHON)):
+        lines = sum(len(path.read_text("utf-8").splitlines()) for path in tracked(pattern))  # git matches at any depth
+        assert 0 < lines <= most, (pattern, lines)
 
 
 def test_every_command_of_the_readme_exists() -> None:

@@ -1,12 +1,7 @@
-"""
-`python -m verify BUNDLE|URL --policy POLICY [--label URL] [--rpc URL …] [--log URL|DIR] [--lang en|zh] [--json]`
-
+"""`python -m verify BUNDLE|URL --policy POLICY [--label URL] [--rpc URL …] [--log URL|DIR] [--lang en|zh] [--json]`
 `python -m verify watch …` and `python -m verify evidence …` are in watch.py.
-
 Exit codes: 0 nothing stands against it; 1 a step failed, or an open recall reaches the label (the message names the step);
-2 usage; 3 could not be checked (also: only the operator has seen it).
-"""
-
+2 usage; 3 could not be checked (also: only the operator has seen it)."""
 import argparse
 import json
 import sys
@@ -15,20 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.error import URLError
-
-from .anchor import read_head
-from .answer import Answer, convict
-from .bundle import MAX_BYTES, parse_bundle
+from . import anchor, answer, bundle, tiles, verifier, watch
 from .errors import Omitted, VerificationError
 from .note import parse_note
 from .policy import Policy
-from .tiles import fetch, read_entries
-from .verifier import STATED, UNCHECKED, Step, Verification, verify_bundle
-from .watch import main as watch
 
 END_OF_TIME = 2**37  # seconds since 1970, the year 6325: a clock's own number may be anything
 MARKS = {"verified": "✓", "failed": "✗", "unchecked": "?", "stated": "·", "none": "–"}
-
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m verify", description="Check a bundle against your own policy.")
@@ -42,15 +30,8 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="machine-readable report")
     return parser.parse_args(argv)
 
-
-def messages(lang: str) -> dict[str, str]:
-    """The words for every step and code, one flat table."""
-    path = Path(__file__).with_name("messages") / f"{lang}.json"
-    return cast(dict[str, str], json.loads(path.read_text("utf-8")))
-
-
-def words(step: Step, table: dict[str, str]) -> str:
-    """One line for a step: its name, and what it established, in the reader's language."""
+def _words(step: verifier.Step, table: dict[str, str]) -> str:
+    # One line for a step: its name, and what it established, in the reader's language.
     facts: dict[str, Any] = {"detail": "", "where": "", **step.facts}
     if isinstance(facts.get("time"), int) and facts["time"] < END_OF_TIME:
         facts["time"] = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(facts["time"]))
@@ -60,25 +41,24 @@ def words(step: Step, table: dict[str, str]) -> str:
     place = f" [{facts['where']}]" if facts["where"] else ""
     return f"{MARKS[step.state]} {step.number:2} {table['step.' + step.name]}: {text}{place}"
 
-
 def main(argv: Sequence[str]) -> int:
-    """Run one verification and print it; see the module's text for the exit codes."""
+    """Run one verification, print it, and return the exit code."""
     arguments = _arguments(argv)
-    table = messages(arguments.lang)
-    say = (lambda step: None) if arguments.json else (lambda step: print(words(step, table)))
+    table: dict[str, str] = json.loads((Path(__file__).parent / "messages" / f"{arguments.lang}.json").read_text("utf-8"))
+    say = (lambda step: None) if arguments.json else (lambda step: print(_words(step, table)))
     try:
         policy = Policy.parse(arguments.policy.read_text("utf-8"))
-        data = fetch(arguments.bundle, MAX_BYTES, "application/json")
+        data = tiles.fetch(arguments.bundle, bundle.MAX_BYTES, "application/json")
     except (OSError, UnicodeError, VerificationError) as error:
         print(f"{table['usage']} {error} {getattr(error, 'where', None) or ''}", file=sys.stderr)
         # A wrong name is the caller's mistake; an address that does not answer says nothing about the label.
         return 3 if isinstance(error, URLError) else 2
-    heads = (lambda pin: read_head(pin, arguments.rpc)) if arguments.rpc else None
+    heads = (lambda pin: anchor.read_head(pin, arguments.rpc)) if arguments.rpc else None
     try:
-        run = verify_bundle(data, policy=policy, label=arguments.label, now_s=arguments.now, heads=heads, on_step=say)
+        run = verifier.verify_bundle(data, policy=policy, label=arguments.label, now_s=arguments.now, heads=heads, on_step=say)
     except VerificationError as error:
-        run = cast(Verification, error.run)
-    tried = _try_answer(run, data, arguments.log) if arguments.log and run.state(14) == STATED else True
+        run = cast(verifier.Verification, error.run)
+    tried = _try_answer(run, data, arguments.log) if arguments.log and run.state(14) == verifier.STATED else True
     if arguments.json:
         steps = [{"number": one.number, "name": one.name, "state": one.state, "code": one.code, **one.facts} for one in run.steps]
         print(json.dumps({"exit": run.exit_code, "answers": run.answers, "steps": steps}, ensure_ascii=False, default=str))
@@ -86,19 +66,17 @@ def main(argv: Sequence[str]) -> int:
         print(f"{table['question.' + question]} {table[f'answer.{question}.{state}']}")
     return run.exit_code if tried else run.exit_code or 3
 
-
-def _try_answer(run: Verification, data: bytes, log: str) -> bool:
-    """Try the operator's answer against its own tiles; False where they cannot be read or are not the answer's log."""
-    answer = Answer.parse(parse_note(parse_bundle(data).answer).text)
+def _try_answer(run: verifier.Verification, data: bytes, log: str) -> bool:
+    # The operator's answer against its own tiles; False where they cannot be read or are not the answer's log.
+    told = answer.Answer.parse(parse_note(bundle.parse_bundle(data).answer).text)
     try:
-        convict(answer, read_entries(log, answer.size))
+        answer.convict(told, tiles.read_entries(log, told.size))
     except Omitted as error:
         run.fail(14, error)
     except (OSError, VerificationError) as error:
-        run.take(14, UNCHECKED, getattr(error, "code", "log-unreadable"), detail=str(error), where=log)
+        run.take(14, verifier.UNCHECKED, getattr(error, "code", "log-unreadable"), {"detail": str(error), "where": log})
         return False
     return True
 
-
 if __name__ == "__main__":
-    sys.exit((watch if sys.argv[1:2] in (["watch"], ["evidence"]) else main)(sys.argv[1:]))
+    sys.exit((watch.main if sys.argv[1:2] in (["watch"], ["evidence"]) else main)(sys.argv[1:]))

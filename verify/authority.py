@@ -1,17 +1,11 @@
-"""
-Who may say what: keys bound to parties by registrars, and the authority of the control kinds.
-
+"""Who may say what: keys bound to parties by registrars, and the authority of the control kinds.
 Judged by log order alone, never by a party's clock: a grant counts below the statement's index, a revocation for ever after
 its own.  History is an argument: the ledger answers from SQL inside the ordering transaction, a verifier from its bundle.
-
-Source: protocol.md section 2.
-"""
-
+Source: protocol.md section 2."""
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-
 from . import gs1
 from .errors import BadSignature, Malformed, NotGranted, NotTrusted, need
 from .policy import Registrar
@@ -19,14 +13,13 @@ from .statement import CONTROL_KINDS, Statement, parse_time, thumbprint, verify_
 from .strict import b64u_decode, members
 
 ROLES = frozenset(("producer", "warehouse", "retailer", "certifier", "laboratory", "authority", "brand-owner", "registrar"))
+GRANTING = ("Genesis", "PartyRegistration")  # the kinds that bind a key
 MAX_CODES = 2**32 - 1  # an item's index is a u32
 _SUBJECT = "/credentialSubject"
-
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """A key that a registrar bound to a party at `index`; `mint` are the URI prefixes the party may commission under."""
-
     index: int
     party: str
     thumbprint: str
@@ -36,35 +29,27 @@ class Grant:
     name: Mapping[str, str]
     registrar: str
 
-
 @dataclass(frozen=True, slots=True)
 class Revocation:
     """The end of (party, thumbprint); `compromised_from` marks that key's statements from there on as disputed."""
-
     index: int
     party: str
     thumbprint: str
     compromised_from: int | None
 
-
 @dataclass(frozen=True, slots=True)
 class Logged:
     """What the log knows of one statement."""
-
     index: int
     digest: bytes
     kind: str
     issuer: str
     keys: tuple[bytes, ...]
 
-
 class History(Protocol):
     """What the log says; every method answers only from entries with an index below `before`."""
-
     origin: str
     registrars: Sequence[Registrar]
-
-    # fmt: off
     # Effective grants of a key, to whatever party, and to a party; the genesis grants role `registrar` at index 0.
     def grants(self, thumbprint: str, before: int) -> Sequence[Grant]: ...
     def grants_of(self, party: str, before: int) -> Sequence[Grant]: ...
@@ -75,19 +60,15 @@ class History(Protocol):
     # The lot's label commitments, lowest index first; the statement of a digest.
     def commitments(self, lot: str, before: int) -> Sequence[Logged]: ...
     def logged(self, digest: bytes, before: int) -> Logged | None: ...
-    # fmt: on
-
 
 def key_at(history: History, party: str, key: str, index: int) -> Grant:
     """The grant under which `party` signs with `key` (thumbprint) at `index`.  Raises NotGranted."""
     grants = history.grants(key, index)
-    mine = [grant for grant in grants if grant.party == party]
-    code = "other-party-key" if grants else "unknown-key"
-    need(mine, f"no registrar bound this key to {party} before index {index}", code, None, NotGranted)
+    mine, code = [grant for grant in grants if grant.party == party], "other-party-key" if grants else "unknown-key"
+    NotGranted.unless(mine, f"no registrar bound this key to {party} before index {index}", code)
     is_revoked = history.revocation(party, key, index) is not None
-    need(not is_revoked, f"this key of {party} was revoked before index {index}", "revoked-key", None, NotGranted)
+    NotGranted.unless(not is_revoked, f"this key of {party} was revoked before index {index}", "revoked-key")
     return mine[0]
-
 
 def grant_at(history: History, statement: Statement, index: int) -> Grant | None:
     """The grant under which a statement at `index` was signed, None where there is none in force."""
@@ -96,7 +77,6 @@ def grant_at(history: History, statement: Statement, index: int) -> Grant | None
     except NotGranted:
         return None
 
-
 def may_mint(grant: Grant | None, uri: str, history: History, index: int) -> bool:
     """Whether the party may commission `uri`: by its grant, or because the product's owner names it."""
     if grant is None or any(gs1.matches_prefix(uri, prefix) for prefix in grant.mint):
@@ -104,11 +84,9 @@ def may_mint(grant: Grant | None, uri: str, history: History, index: int) -> boo
     product = gs1.product_of(uri)
     return product is not None and grant.party in history.allowed_producers(product, index)
 
-
 def possession_message(origin: str, party: str, key: str) -> bytes:
     """What a new key signs to show that its owner wants it granted here (thumbprint `key`)."""
     return f"originmark/possession/v1\n{origin}\n{party}\n{key}\n".encode()
-
 
 def grant_of(statement: Statement, index: int) -> Grant:
     """The grant that a PartyRegistration, or the genesis, makes.  Raises Malformed."""
@@ -124,7 +102,6 @@ def grant_of(statement: Statement, index: int) -> Grant:
     party, key = gs1.canonical_uri(subject["id"]), thumbprint(jwk)
     return Grant(index, party, key, jwk, frozenset(roles), tuple(mint), subject["name"], statement.issuer)
 
-
 def scope_uris(statement: Statement) -> list[str]:
     """Every lot, product and place that a recall names, canonical.  Raises Malformed, for its times too."""
     scope = members(statement.subject["scope"], "lots?:list products?:list places?:list from? until?", f"{_SUBJECT}/scope")
@@ -132,13 +109,11 @@ def scope_uris(statement: Statement) -> list[str]:
         parse_time(scope[name], f"{_SUBJECT}/scope/{name}")
     return [gs1.canonical_uri(uri) for part in ("lots", "products", "places") for uri in scope.get(part, [])]
 
-
 def check_serials(uris: Sequence[str], index: int, history: History) -> None:
     """Refuse a clear serial of a committed lot before sale: who reads the log could print the code.  Raises NotTrusted."""
     products = {gs1.product_of(uri) for uri in uris if gs1.level(uri) == "item"}
     for lot in [uri for uri in uris if gs1.level(uri) == "lot" and gs1.product_of(uri) in products]:
         _trust(not history.commitments(lot, index), f"names a serial of {lot} before it is sold", "serial-before-sale", None)
-
 
 def check_control(statement: Statement, index: int, history: History) -> None:
     """Check that the issuer of a control statement may say this at `index`; its key is checked by key_at.  Raises."""
@@ -146,21 +121,17 @@ def check_control(statement: Statement, index: int, history: History) -> None:
         _trust(statement.subject.get("log") == history.origin, "made for another log", "foreign-log", f"{_SUBJECT}/log")
         _CHECKS[statement.kind](statement, index, history)
 
-
 def _trust(holds: object, message: str, code: str, where: str | None = "/issuer") -> None:
-    need(holds, message, code, where, NotTrusted)
-
+    NotTrusted.unless(holds, message, code, where)
 
 def _genesis(statement: Statement, index: int, history: History) -> None:
     _trust(index == 0, "a log has one genesis, at index 0", "second-genesis", None)
 
-
 def _registration(statement: Statement, index: int, history: History) -> None:
     grant, issuer = grant_of(statement, index), statement.issuer
     party, key = grant.party, grant.thumbprint
-    speaks = (one for one in history.registrars if (one.uri, one.thumbprint) == (issuer, statement.kid))
-    is_heard = any(registrar.covers(index, party) for registrar in speaks)
-    _trust(is_heard, f"{issuer} is no registrar for {party} here", "not-a-registrar")
+    speaks = [one for one in history.registrars if (one.uri, one.thumbprint) == (issuer, statement.kid)]
+    _trust(any(one.covers(index, party) for one in speaks), f"{issuer} is no registrar for {party} here", "not-a-registrar")
     try:
         signature = b64u_decode(statement.subject["possession"], length=64)
         verify_bytes(possession_message(history.origin, party, key), signature, grant.jwk)
@@ -171,56 +142,42 @@ def _registration(statement: Statement, index: int, history: History) -> None:
     is_new = key not in [one.thumbprint for one in earlier] and not history.revocation(party, key, index)
     _trust(is_new, "this key was granted to this party before", "re-grant", f"{_SUBJECT}/jwk")
 
-
 def _revocation(statement: Statement, index: int, history: History) -> None:
     subject = members(statement.subject, "id log kid reason compromisedFrom?:int", _SUBJECT)
     party, key = subject["id"], subject["kid"]
     registrars = [grant.registrar for grant in history.grants_of(party, index) if grant.thumbprint == key]
-    is_in_force = registrars and not history.revocation(party, key, index)
-    _trust(is_in_force, "no such key is in force", "unknown-target", f"{_SUBJECT}/kid")
+    _trust(registrars and not history.revocation(party, key, index), "no such key in force", "unknown-target", f"{_SUBJECT}/kid")
     is_own = statement.issuer == party and statement.kid != key
     _trust(is_own or statement.issuer == registrars[0], "only the party with another key, or its registrar", "not-issuer")
-
 
 def _logged(digest: object, index: int, history: History) -> Logged | None:
     # By its digest in lower-case hex; None for any other spelling, and for a statement that the log has not.
     is_digest = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
     return history.logged(bytes.fromhex(str(digest)), index) if is_digest else None
 
-
-def _target(statement: Statement, index: int, history: History) -> Logged:
+def _removal(statement: Statement, index: int, history: History) -> None:
     target = _logged(statement.subject.get("digest"), index, history)
     if target is None:
-        raise NotTrusted("no such statement in this log", code="unknown-target", where=f"{_SUBJECT}/digest")
+        raise NotTrusted("no such statement in this log", "unknown-target", f"{_SUBJECT}/digest")
     keys = [key.hex() for key in target.keys]
     _trust(statement.subject.get("keys") == keys, "not the target's subject keys", "wrong-keys", f"{_SUBJECT}/keys")
-    return target
-
-
-def _withdrawal(statement: Statement, index: int, history: History) -> None:
-    target = _target(statement, index, history)
-    speakers = [target.issuer, *(grant.registrar for grant in history.grants_of(target.issuer, index))]
-    _trust(statement.issuer in speakers, "only its issuer, or the issuer's registrar", "not-issuer")
-
-
-def _erasure(statement: Statement, index: int, history: History) -> None:
-    target = _target(statement, index, history)
-    operator = [grant.party for grant in history.grants(statement.kid, index) if grant.index == 0]
-    _trust(statement.issuer in operator, "only the operator erases", "not-operator")
-    _trust(target.kind not in CONTROL_KINDS, "control statements stay", "not-erasable", f"{_SUBJECT}/digest")
-
+    if statement.kind == "Erasure":
+        operator = [grant.party for grant in history.grants(statement.kid, index) if grant.index == 0]
+        _trust(statement.issuer in operator, "only the operator erases", "not-operator")
+        _trust(target.kind not in CONTROL_KINDS, "control statements stay", "not-erasable", f"{_SUBJECT}/digest")
+    else:
+        speakers = [target.issuer, *(grant.registrar for grant in history.grants_of(target.issuer, index))]
+        _trust(statement.issuer in speakers, "only its issuer, or the issuer's registrar", "not-issuer")
 
 def _commitment(statement: Statement, index: int, history: History) -> None:
     subject = members(statement.subject, "id log root count:int previous?", _SUBJECT)
     b64u_decode(subject["root"], length=32)
     need(0 < subject["count"] <= MAX_CODES, "1 to 2^32-1 codes", "bad-count", f"{_SUBJECT}/count")
     lot = gs1.canonical_uri(subject["id"])
-    is_maker = history.commissioner(lot, index) == statement.issuer
-    _trust(is_maker, "only the party that commissioned the lot", "not-commissioner")
-    earlier = [one.digest.hex() for one in history.commitments(lot, index)]
-    is_next = not earlier or subject.get("previous") == earlier[-1]
+    _trust(history.commissioner(lot, index) == statement.issuer, "only the party that commissioned the lot", "not-commissioner")
+    earlier = history.commitments(lot, index)
+    is_next = not earlier or subject.get("previous") == earlier[-1].digest.hex()
     _trust(is_next, "the lot has a commitment: name it as `previous`", "second-commitment", f"{_SUBJECT}/previous")
-
 
 def _recall(statement: Statement, index: int, history: History) -> None:
     shape = "id log scope:object class reason:object instructions:object closes?"
@@ -231,11 +188,7 @@ def _recall(statement: Statement, index: int, history: History) -> None:
     _trust(is_known, "no such recall in this log", "unknown-target", f"{_SUBJECT}/closes")
     is_mine = target is None or target.issuer == statement.issuer
     is_owner = is_mine and named and all(may_mint(grant, uri, history, index) for uri in named)
-    is_allowed = "authority" in grant.roles or is_owner
-    _trust(is_allowed, "a recall comes from the brand owner or an authority", "not-recall-owner")
+    _trust("authority" in grant.roles or is_owner, "a recall comes from the brand owner or an authority", "not-recall-owner")
 
-
-_CHECKS = {
-    "Genesis": _genesis, "PartyRegistration": _registration, "KeyRevocation": _revocation, "Withdrawal": _withdrawal,
-    "Erasure": _erasure, "LabelCommitment": _commitment, "RecallNotice": _recall,
-}  # fmt: skip
+_CHECKS = {"Genesis": _genesis, "PartyRegistration": _registration, "KeyRevocation": _revocation, "Withdrawal": _removal,
+           "Erasure": _removal, "LabelCommitment": _commitment, "RecallNotice": _recall}

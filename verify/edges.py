@@ -1,19 +1,13 @@
-"""
-Back from a lot to its origins, hop by hop: confirmed by the upstream holder's own signed record, claimed by the receiver
+"""Back from a lot to its origins, hop by hop: confirmed by the upstream holder's own signed record, claimed by the receiver
 only, or unknown where the member that names the receiver is withheld from this reader (PROTOCOL.md, step 12).
-
-A holder is whoever made the thing and might, or had it from a holder: a party that never had it confirms nothing.
-Source: protocol.md section 2, Edges.
-"""
-
+A holder is whoever made the thing and might, or had it from a holder: a party that never had it confirms nothing.  Source:
+protocol.md section 2, Edges."""
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-
 from . import gs1
 from .authority import History, grant_at, may_mint
 from .epcis import Event, scaled
-from .errors import Malformed
 from .history import Record
 
 CONFIRMED, CLAIMED, UNKNOWN = "confirmed", "claimed", "unknown"
@@ -22,83 +16,57 @@ Told = tuple[Record, Event]
 Held = tuple[str, list[Record]]
 """How surely a party had a thing, and by which senders' records."""
 
-
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """A hop into the hands of `receiver` at `index`; `sent` is the upstream record's index where one matches."""
-
-    uri: str
-    receiver: str
-    index: int
-    sender: str | None
-    sent: int | None
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the way back ends: who commissioned what, at which index, and whether that party might."""
-
+class Hop:
+    """`uri` came into the hands of `party` at `index`, or was made there; `sent` is the sender's record where one matches."""
     uri: str
     party: str
     index: int
     state: str
-
+    sent: int | None = None
 
 @dataclass(slots=True)
 class Journey:
     """Everything found on the way back; `visited` are the URIs that the recall answer must cover, `records` indexes."""
-
-    edges: list[Edge] = field(default_factory=list)
-    origins: list[Origin] = field(default_factory=list)
+    edges: list[Hop] = field(default_factory=list)
+    origins: list[Hop] = field(default_factory=list)
     visited: dict[str, None] = field(default_factory=dict)
     records: set[int] = field(default_factory=set)
 
     @property
     def state(self) -> str:
         """The worst of all hops and origins: one claimed hop and the origin is no longer verified."""
-        states = {edge.state for edge in self.edges} | {origin.state for origin in self.origins} or {CLAIMED}
-        states |= set() if self.origins else {CLAIMED}
+        states = {hop.state for hop in (*self.edges, *self.origins)} if self.origins else {CLAIMED}
         return next((state for state in (CLAIMED, UNKNOWN) if state in states), CONFIRMED)
 
     def add(self, uri: str, at: Record, state: str, sent: Sequence[Record] = ()) -> None:
         """Note the hop of `uri` at a record; a claim replaces what was noted of it before."""
         same = [edge for edge in self.edges if (edge.uri, edge.index) == (uri, at.index)]
         if not same or (state == CLAIMED and same[0].state != CLAIMED):
-            sender, index = (sent[0].issuer, sent[0].index) if sent else (None, None)
-            edge = Edge(uri, at.issuer, at.index, sender, index, state)
-            self.edges = [*(edge for edge in self.edges if edge not in same), edge]
+            hop = Hop(uri, at.issuer, at.index, state, sent[0].index if sent else None)
+            self.edges = [*(edge for edge in self.edges if edge not in same), hop]
 
-
-class Tracer:
-    """Walks records backwards.  `history` judges keys and minting; records that do not count are left out by the caller."""
-
-    def __init__(self, records: Iterable[Record], history: History) -> None:
-        self.history = history
-        self.events = [(r, r.event) for r in records if r.event is not None and not r.event.error_declaration]
-
-    def journey(self, uri: str) -> Journey:
-        """The way back from `uri` (a lot, item or logistic unit) through every party that handled it."""
-        journey, done = Journey(), set[tuple[str, str]]()
-        queue: list[tuple[str, Record | None]] = [(uri, None)]  # an object, and the record that used it up
-        for subject, user in queue:
-            name = (subject, user.issuer if user else "")
-            if user is not None and len(done) > MAX_VISITS:
-                journey.add(subject, user, CLAIMED)
-                break
-            if name not in done:
-                done.add(name)
-                queue += _Subject(self, subject, journey).walk(user)
-        return journey
-
+def journey_of(uri: str, records: Iterable[Record], history: History) -> Journey:
+    """The way back from `uri` (lot, item or logistic unit) through every party that handled it, by `records` that count."""
+    events = [(r, r.event) for r in records if r.event is not None and not r.event.error_declaration]
+    journey, done = Journey(), set[tuple[str, str]]()
+    queue: list[tuple[str, Record | None]] = [(uri, None)]  # an object, and the record that used it up
+    for subject, user in queue:
+        name = (subject, user.issuer if user else "")
+        if user is not None and len(done) > MAX_VISITS:
+            journey.add(subject, user, CLAIMED)
+            break
+        if name not in done:
+            done.add(name)
+            queue += _Subject(subject, events, history, journey).walk(user)
+    return journey
 
 class _Subject:
     """One object on the way: who made it, who held it, and how each came to hold it."""
-
-    def __init__(self, tracer: Tracer, uri: str, journey: Journey) -> None:
-        self.uri, self.events, self.journey, history = uri, tracer.events, journey, tracer.history
+    def __init__(self, uri: str, events: Sequence[Told], history: History, journey: Journey) -> None:
+        self.uri, self.events, self.journey = uri, events, journey
         self.names = self._names(None)
-        self.told = [(r, e) for r, e in self.events if not self.names.isdisjoint(e.uris)]
+        self.told = [(r, e) for r, e in events if not self.names.isdisjoint(e.uris)]
         found = [(r, e) for r, e in self.told if any(uri in one.uris for one in e.commissioned)]
         self.made = [(r, e) for r, e in found if may_mint(grant_at(history, r.statement, r.index), uri, history, r.index)]
         self.usurped = [] if self.made else found[:1]
@@ -113,8 +81,7 @@ class _Subject:
             role = "child" if (record, event) in self.packed else "input"
             inputs = [one for one in event.objects if one.role == role and not self.usurped]
             if not inputs:
-                state = CLAIMED if self.usurped else CONFIRMED
-                self.journey.origins.append(Origin(self.uri, record.issuer, record.index, state))
+                self.journey.origins.append(Hop(self.uri, record.issuer, record.index, CLAIMED if self.usurped else CONFIRMED))
             yield from ((one.uris[-1], record) for one in inputs)
         if user is not None:
             return self._way(user)
@@ -124,7 +91,7 @@ class _Subject:
                 self._way(record)
 
     def _way(self, user: Record) -> None:
-        """How the issuer of `user` came to hold it: back through every sender to whoever made it."""
+        # How the issuer of `user` came to hold it: back through every sender to whoever made it.
         way = [user.issuer]
         for party in way:
             mine = [(r, e) for r, e in self.told if r.issuer == party]
@@ -140,12 +107,11 @@ class _Subject:
 
     def _visit(self, record: Record, event: Event) -> None:
         self.journey.records.add(record.index)
-        places = [place for place in (event.read_point, event.biz_location) if place is not None]
-        for uri in (*self.names.intersection(event.uris), *places):
+        for uri in (*self.names.intersection(event.uris), *event.places):
             self.journey.visited |= {uri: None, gs1.product_of(uri) or uri: None}
 
     def _names(self, holders: Collection[str] | None) -> set[str]:
-        """Its URI and that of every unit it was packed into, at any depth, by the word of `holders` (None: anybody's)."""
+        # Its URI and that of every unit it was packed into, at any depth, by the word of `holders` (None: anybody's).
         packings = [pair for r, e in self.events if holders is None or r.issuer in holders for pair in _contained(e)]
         names = [self.uri]
         for name in names:
@@ -153,7 +119,7 @@ class _Subject:
         return set(names)
 
     def _holders(self) -> dict[str, Held]:
-        """Every party that had it, how surely, and by which senders' records; makers by none."""
+        # Every party that had it, how surely, and by which senders' records; makers by none.
         held: dict[str, Held] = {r.issuer: (CONFIRMED, []) for r, _ in (*self.made, *self.packed)}
         found = dict(held)
         while found:
@@ -170,47 +136,39 @@ class _Subject:
         for party in {r.issuer for r, e in told if e.is_receiving} - set(held):
             took = [(r, e) for r, e in told if e.is_receiving and r.issuer == party]
             mine = [(r, e) for r, e in sent if party in (who for _, who in e.destinations)] if state == CONFIRMED else open_
-            if mine and (state == UNKNOWN or self._fits(took, mine)):
+            taken, given = _amounts(self.uri, took), _amounts(self.uri, mine)
+            fits = taken is not None and given is not None and all(taken[unit] <= given[unit] for unit in taken)
+            if mine and (state == UNKNOWN or fits):
                 found[party] = (state, [r for r, _ in mine])
         return found
 
-    def _fits(self, took: Sequence[Told], gave: Sequence[Told]) -> bool:
-        try:
-            given = _amounts(self.uri, gave)
-            return all(amount <= given[unit] for unit, amount in _amounts(self.uri, took).items())
-        except Malformed:
-            return False
-
     def _overdrawn(self, party: str, mine: Sequence[Told]) -> bool:
-        """Whether a party gave away or used up more of it than it made and took in, in any unit that both sides use."""
+        # Whether a party gave away or used up more of it than it made and took in, in any unit that both sides use.
         parts = ([one for one in self.made if one[0].issuer == party], [one for one in mine if one[1].is_receiving],
-                 [one for one in mine if one[1].is_shipping], [one for one in mine if self._is_use(one[1])])  # fmt: skip
-        try:
-            made, took, gave, used = (_amounts(self.uri, part) for part in parts)
-        except Malformed:
+                 [one for one in mine if one[1].is_shipping], [one for one in mine if self._is_use(one[1])])
+        made, took, gave, used = (_amounts(self.uri, part) for part in parts)
+        if made is None or took is None or gave is None or used is None:
             return True
         return any(gave[unit] + used[unit] > made[unit] + took[unit] for unit in {*made, *took})
 
     def _is_use(self, event: Event) -> bool:
         return event.biz_step == "retail_selling" or any(self.uri in one.uris for one in event.objects if one.role == "input")
 
-
 def _contained(event: Event) -> list[tuple[str, str]]:
-    """(child, parent) for everything that this event packs into a unit."""
+    # (child, parent) for everything that this event packs into a unit.
     packs = event.type == "AggregationEvent" and event.action == "ADD"
     parents = [one.uri for one in event.objects if one.role == "parent" and packs]
     return [(uri, parent) for parent in parents for one in event.objects if one.role == "child" for uri in one.uris]
 
-
-def _amounts(uri: str, told: Iterable[Told]) -> Counter[str]:
-    """What is said of `uri` per unit, as exact scaled integers.  Raises Malformed for amounts that cannot be held so."""
+def _amounts(uri: str, told: Iterable[Told]) -> Counter[str] | None:
+    # What is said of `uri` per unit, as exact scaled integers; None for amounts that cannot be held so.
     total, most = Counter[tuple[str, str]](), Counter[str]()
     for _, event in told:
         step = (event.biz_step or "") if event.is_shipping or event.is_receiving else ""
         for one in [one for one in event.objects if one.uri == uri and one.quantity is not None]:
             amount = scaled(one.quantity or 0)
             if amount is None or amount < 0:
-                raise Malformed("an amount that cannot be compared", code="bad-event")
+                return None
             total[step, one.uom or ""] += amount
     # The same goods told under two steps (arriving, then receiving) count once: the larger.
     for (_, unit), amount in total.items():

@@ -1,35 +1,25 @@
-"""
-One EPCIS 2.0 event, read for what the protocol judges: which objects in which role, where, when and between whom.
-
+"""One EPCIS 2.0 event, read for what the protocol judges: which objects in which role, where, when and between whom.
 Not a validator: extension members are passed over.  But whatever names a subject is read strictly, since a name that two
-readers take differently would hide a lot from its recall.
-
-Source: EPCIS 2.0 section 7.4 and its JSON binding; CBV 2.0 section 7; protocol.md section 1.
-"""
-
+readers take differently would hide a lot from its recall.  Source: EPCIS 2.0 section 7.4 and its JSON binding; CBV 2.0
+section 7; protocol.md section 1."""
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-
 from . import gs1
 from .errors import need
 from .statement import parse_time
 
 _TYPES = ("ObjectEvent", "AggregationEvent", "TransactionEvent", "TransformationEvent", "AssociationEvent")
-_ROLES = (
-    ("epc", "epcList", "quantityList"), ("child", "childEPCs", "childQuantityList"),
-    ("input", "inputEPCList", "inputQuantityList"), ("output", "outputEPCList", "outputQuantityList"),
-)  # fmt: skip
+_ROLES = (("epc", "epcList", "quantityList"), ("child", "childEPCs", "childQuantityList"),
+          ("input", "inputEPCList", "inputQuantityList"), ("output", "outputEPCList", "outputQuantityList"))
 _CBV = re.compile("^(?:https://ref[.]gs1[.]org/cbv/(?:BizStep|Disp|SDT)-|urn:epcglobal:cbv:(?:bizstep|disp|sdt):)")
-
 
 @dataclass(frozen=True, slots=True)
 class Object:
     """An item, lot, class or unit; `role` is epc, parent, child, input or output; no `uom` (KGM) counts instances."""
-
     role: str
     uri: str
     lot: str | None  # where an item's own link names its lot too
@@ -40,11 +30,9 @@ class Object:
     def uris(self) -> tuple[str, ...]:
         return (self.uri,) if self.lot is None else (self.uri, self.lot)
 
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """What the protocol reads of an event: words of the CBV bare, URIs canonical, sources and the like as (type, URI)."""
-
     type: str
     action: str | None
     biz_step: str | None
@@ -53,6 +41,8 @@ class Event:
     time: datetime
     offset: str
     objects: tuple[Object, ...]
+    uris: tuple[str, ...]  # every object it names, in any role, items with the lot that their link names
+    places: tuple[str, ...]  # of the next two, those it names
     read_point: str | None
     biz_location: str | None
     sources: tuple[tuple[str, str], ...]
@@ -60,18 +50,10 @@ class Event:
     transformation_id: str | None
     error_declaration: bool
     ilmd: Mapping[str, Any] | None
-    commissioned: tuple[Object, ...]
-    """What it says came into being: the objects of an ADD, the outputs of a transformation."""
+    commissioned: tuple[Object, ...]  # what came into being: the objects of an ADD, the outputs of a transformation
     is_shipping: bool
     is_receiving: bool
-    is_selling: bool
-    """Sold to a consumer, or brought back by one: only here may a committed lot's serial stand in clear."""
-
-    @property
-    def uris(self) -> tuple[str, ...]:
-        """Every object it names, in any role, items with the lot that their link names."""
-        return tuple(uri for one in self.objects for uri in one.uris)
-
+    is_selling: bool  # to a consumer, or brought back by one: only here may a committed lot's serial stand in clear
 
 def read_event(raw: object) -> Event:
     """Read an event as strict.parse gives it.  Raises Malformed (`bad-event`, `bad-time`, `bad-uri`, `bad-check-digit`)."""
@@ -83,14 +65,16 @@ def read_event(raw: object) -> Event:
     need(is_offset, "an offset like +08:00 was expected", "bad-event", "/eventTimeZoneOffset")
     at = parse_time(time or "", "/eventTime")
     objects, sources, destinations = tuple(_objects(raw)), _pairs(raw, "source"), _pairs(raw, "destination")
-    places, is_error = (_place(raw, "readPoint"), _place(raw, "bizLocation")), _get(raw, "errorDeclaration", dict) is not None
-    step, disposition, ilmd = _word(step), _word(disposition), _get(raw, "ilmd", dict)
+    read_point, biz_location = _place(raw, "readPoint"), _place(raw, "bizLocation")
+    is_error, ilmd = _get(raw, "errorDeclaration", dict) is not None, _get(raw, "ilmd", dict)
+    step, disposition, uris = _word(step), _word(disposition), tuple(uri for one in objects for uri in one.uris)
+    places = tuple(place for place in (read_point, biz_location) if place is not None)
     role = {"ObjectEvent": "epc" if action == "ADD" else "", "TransformationEvent": "output"}.get(kind)
     made = tuple(one for one in objects if one.role == role)
     is_sent, is_received = step in ("shipping", "departing", "consigning"), step in ("receiving", "arriving", "accepting")
-    return Event(kind, action, step, disposition, event_id, at, offset, objects, *places, sources, destinations, transformation,
-                 is_error, ilmd, made, is_sent, is_received, step == "retail_selling" or disposition == "returned")  # fmt: skip
-
+    is_sold = step == "retail_selling" or disposition == "returned"
+    return Event(kind, action, step, disposition, event_id, at, offset, objects, uris, places, read_point, biz_location, sources,
+                 destinations, transformation, is_error, ilmd, made, is_sent, is_received, is_sold)
 
 def scaled(number: int | Decimal) -> int | None:
     """`number` times 10^6 as an integer, summed without rounding; None where not exact or of more than 40 digits."""
@@ -100,7 +84,6 @@ def scaled(number: int | Decimal) -> int | None:
     is_exact = len(digits) <= 40 and shift <= 40 and whole % down == 0
     return (-whole if sign else whole) * up // down if is_exact or not whole else None
 
-
 def _objects(raw: object) -> Iterator[Object]:
     if (parent := _get(raw, "parentID", str)) is not None:
         yield _object("parent", parent, {})
@@ -108,22 +91,18 @@ def _objects(raw: object) -> Iterator[Object]:
         yield from (_object(role, epc, {}) for epc in _get(raw, epcs, list) or [])
         yield from (_object(role, _get(item, "epcClass", str), item) for item in _get(raw, quantities, list) or [])
 
-
 def _object(role: str, name: object, item: object) -> Object:
     uri, *lot = gs1.subjects_of_uri(name)
     quantity = _get(item, "quantity", (int, Decimal))
     return Object(role, uri, lot[0] if lot else None, None if quantity is None else Decimal(quantity), _get(item, "uom", str))
 
-
 def _place(raw: object, name: str) -> str | None:
     place = _get(raw, name, dict)
     return None if place is None else gs1.canonical_uri(place.get("id"))
 
-
 def _pairs(raw: object, name: str) -> tuple[tuple[str, str], ...]:
     found = _get(raw, f"{name}List", list) or []
     return tuple((_word(_get(item, "type", str)) or "", gs1.canonical_uri(item.get(name))) for item in found)
-
 
 def _get(raw: Any, name: str, kind: type | tuple[type, ...]) -> Any:
     found = raw.get(name) if isinstance(raw, dict) else raw
@@ -132,7 +111,6 @@ def _get(raw: Any, name: str, kind: type | tuple[type, ...]) -> Any:
     is_right = found is None or (isinstance(found, kind) and not isinstance(found, bool))
     need(isinstance(raw, dict) and is_right, f"{name} has the wrong type", "bad-event", f"/{name}")
     return found
-
 
 def _word(text: str | None) -> str | None:
     return None if text is None else _CBV.sub("", text)

@@ -1,18 +1,7 @@
-"""
-Evidence: two checkpoints that one key signed and that cannot both be true; whoever holds that key's vkey can check it.
-
-    originmark/evidence/v1
-    root CsUYapGGPo4dkMgI…=         the newer tree's root at the older size; absent where nobody had its tiles
-    DrxdNDf74tsVi58Sah0R…=          RFC 6962 proof that leads from that root to the newer one
-
-    <the older checkpoint>, an empty line, <the newer one>
-
-At equal sizes the two notes are enough.  Source: C2SP tlog-witness ("proof of log misbehavior").
-"""
-
+"""Evidence: two checkpoints that one key signed and that cannot both be true; whoever holds that key's vkey can check it
+(PROTOCOL.md, "Evidence").  Source: C2SP tlog-witness ("proof of log misbehavior")."""
 from collections.abc import Sequence
 from dataclasses import dataclass
-
 from .checkpoint import Checkpoint
 from .errors import NotConsistent, NotTrusted, need
 from .merkle import Hash, verify_consistency
@@ -22,11 +11,9 @@ from .strict import b64_decode, b64_encode
 FIRST = "originmark/evidence/v1"
 MAX_EVIDENCE = 200_000  # bytes: two notes and 64 hashes
 
-
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Two notes as they were signed, the older size first; `root` and `proof` are about the newer one's tree."""
-
     older: str
     newer: str
     root: Hash | None = None
@@ -46,28 +33,21 @@ class Evidence:
         return read
 
     def format(self) -> str:
-        """Print what `parse` reads."""
         root = [] if self.root is None else [f"root {b64_encode(self.root)}"]
         head = "\n".join([FIRST, *root, *map(b64_encode, self.proof)])
         return f"{head}\n\n{self.older}\n{self.newer}"
 
-
 def verify_evidence(evidence: Evidence, keys: Sequence[VerifierKey]) -> tuple[VerifierKey, Checkpoint, Checkpoint]:
-    """
-    Return the key that signed both, and both, where they cannot be true of one log.
-
-    Raises BadSignature; NotTrusted where no key signed both; NotConsistent where both may be true (`unproven`: nobody can tell).
-    """
+    """Return the key that signed both, and both, where they cannot be true of one log.  Raises BadSignature; NotTrusted where
+    no key signed both; NotConsistent where both may be true (`unproven`: nobody can tell)."""
     notes = parse_note(evidence.older), parse_note(evidence.newer)
     older, newer = (Checkpoint.parse(note.text) for note in notes)
     signed = [key for key in open_note(notes[0], keys) if key in open_note(notes[1], keys)]
-    if not signed or not older.origin == newer.origin == signed[0].name:
-        raise NotTrusted("not two checkpoints of one log by one key")
+    NotTrusted.unless(signed and older.origin == newer.origin == signed[0].name, "not two checkpoints of one log by one key")
     root = newer.root if older.size == newer.size else evidence.root
     if root is None:
-        raise NotConsistent("without the newer tree's tiles nobody can tell", code="unproven")
+        raise NotConsistent("without the newer tree's tiles nobody can tell", "unproven")
     # The proof binds `root` to what was signed for the newer size: no other root of the older size leads there.
     verify_consistency(old=older.size, new=newer.size, old_root=root, new_root=newer.root, proof=evidence.proof)
-    if root == older.root:
-        raise NotConsistent("the newer tree contains the older one: both may be true")
+    NotConsistent.unless(root != older.root, "the newer tree contains the older one: both may be true")
     return signed[0], older, newer

@@ -1,10 +1,8 @@
 """History from a set of records: what a reader of one bundle, or an audit of a whole log, can answer about keys and lots."""
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
 from . import gs1, subjects
-from .authority import Grant, Logged, Revocation, check_control, grant_at, grant_of, key_at, may_mint
+from .authority import GRANTING, Grant, Logged, Revocation, check_control, grant_at, grant_of, key_at, may_mint
 from .epcis import Event
 from .errors import VerificationError
 from .policy import Registrar
@@ -12,11 +10,9 @@ from .statement import CONTROL_KINDS, Statement
 
 FOREVER = 2**53  # above every index
 
-
 @dataclass(frozen=True, slots=True)
 class Record(Logged):
     """A statement at its place in the log, with its subjects (canonical URIs) and its event where it tells one."""
-
     time_ms: int
     statement: Statement
     uris: tuple[str, ...]
@@ -28,7 +24,6 @@ class Record(Logged):
         event, uris, keys = subjects.event_of(told.kind, told.disclosed), subjects.uris(told), subjects.keys(told)
         return cls(index, told.digest, told.kind, told.issuer, keys, time_ms, told, uris, event)
 
-
 def standing(records: Sequence[Record], history: "RecordHistory") -> list[Record]:
     """Records that count: not refused, disputed, withdrawn, erased or declared wrong, and no adoption of one that stands."""
     kept = [one for one in records if one.index not in history.refused and not history.is_disputed(one)]
@@ -39,13 +34,10 @@ def standing(records: Sequence[Record], history: "RecordHistory") -> list[Record
     told = {one.digest.hex() for one in kept}
     return [one for one in kept if one.kind != "Adoption" or str(one.statement.subject.get("adopts")) not in told]
 
-
 class RecordHistory:
     """Implements authority.History.  Control statements without authority have no effect: `refused` says why, by index."""
-
-    def __init__(self, origin: str, registrars: Sequence[Registrar]) -> None:
-        self.origin = origin
-        self.registrars = registrars
+    def __init__(self, origin: str, registrars: Sequence[Registrar], records: Iterable[Record] = ()) -> None:
+        self.origin, self.registrars = origin, registrars
         self.refused: dict[int, VerificationError] = {}
         self._records: dict[bytes, Record] = {}
         self._grants: list[Grant] = []
@@ -53,10 +45,7 @@ class RecordHistory:
         self._commitments: list[Record] = []
         self._owners: list[tuple[int, str, frozenset[str]]] = []
         self._commissions: dict[str, Record] = {}
-
-    def add_all(self, records: Iterable[Record]) -> None:
-        """Add records, lowest index first: each is judged by those below it."""
-        for record in sorted(records, key=lambda one: one.index):
+        for record in sorted(records, key=lambda one: one.index):  # each is judged by those below it
             self.add(record)
 
     def add(self, record: Record) -> None:
@@ -70,24 +59,20 @@ class RecordHistory:
                 self.refused[index] = reason
                 return
         self._records[record.digest] = record
-        if record.kind in ("Genesis", "PartyRegistration"):
+        if record.kind in GRANTING:
             self._grants.append(grant_of(statement, index))
         elif record.kind == "KeyRevocation":
             self._revocations.append(Revocation(index, body["id"], body["kid"], body.get("compromisedFrom")))
         elif record.kind == "LabelCommitment":
             self._commitments.append(record)
-        elif record.kind == "MasterData":
-            self._take_owner(record)
+        elif record.kind == "MasterData" and isinstance(allowed := body.get("allowedProducers"), list):
+            product, grant = body["id"], grant_at(self, statement, index)
+            if grant and any(gs1.matches_prefix(product, prefix) for prefix in grant.mint):
+                # Parties write their URI in one form; what is not in it names nobody.
+                self._owners.append((index, product, frozenset(one for one in allowed if isinstance(one, str))))
         for uri in [uri for one in record.event.commissioned for uri in one.uris] if record.event else []:
             if uri not in self._commissions and may_mint(grant_at(self, statement, index), uri, self, index):
                 self._commissions[uri] = record
-
-    def _take_owner(self, record: Record) -> None:
-        product, allowed = record.statement.subject["id"], record.statement.subject.get("allowedProducers")
-        grant = grant_at(self, record.statement, record.index)
-        if isinstance(allowed, list) and grant and any(gs1.matches_prefix(product, prefix) for prefix in grant.mint):
-            # Parties write their URI in one form; what is not in it names nobody.
-            self._owners.append((record.index, product, frozenset(one for one in allowed if isinstance(one, str))))
 
     def is_disputed(self, record: Record) -> bool:
         """Whether its key was revoked as compromised from an index at or below this one."""

@@ -1,18 +1,11 @@
-"""
-Signed notes: a text and the lines of those who signed it (PROTOCOL.md, "Notes").
-
-Unknown lines are ignored here and refused by verifier.py; a known key whose line does not verify rejects the whole note.
-Source: c2sp.org/signed-note v1.0.0.
-"""
-
+"""Signed notes: a text and the lines of those who signed it (PROTOCOL.md, "Notes").  Unknown lines are ignored here and refused
+by verifier.py; a known key whose line does not verify rejects the whole note.  Source: c2sp.org/signed-note v1.0.0."""
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from .errors import BadSignature, Malformed, NotTrusted, need
 from .strict import b64_decode, b64_encode
 
@@ -21,11 +14,8 @@ MAX_NOTE = 65_536  # bytes
 MAX_LINES = 64  # signed-note asks for at least 16
 _PRIME = 2**255 - 19
 # y of the points of small order, without the sign bit.  Such a "key" verifies signatures that nobody made.
-_SMALL_ORDER = (
-    0, 1, _PRIME - 1, 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
-    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
-)  # fmt: skip
-
+_SMALL_ORDER = (0, 1, _PRIME - 1, 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+                0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7)
 
 def check_point(public: bytes) -> bytes:
     """Return an Ed25519 public key of 32 bytes, or raise Malformed (`weak-key`) where anybody can sign for it."""
@@ -33,11 +23,9 @@ def check_point(public: bytes) -> bytes:
     need(y < _PRIME and y not in _SMALL_ORDER, "a point that anyone can sign for", "weak-key")
     return public
 
-
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
     """A public key with its name, printed as `name+keyid+base64(kind || key)`."""
-
     name: str
     kind: int
     public: bytes
@@ -54,12 +42,10 @@ class VerifierKey:
         return key
 
     def format(self) -> str:
-        """Print the key as `parse` reads it."""
         return f"{self.name}+{self.key_id.hex()}+{b64_encode(bytes([self.kind]) + self.public)}"
 
     @property
     def key_id(self) -> bytes:
-        """The first 4 bytes of SHA-256(name || LF || kind || key)."""
         return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
 
     def verify(self, message: bytes, signature: bytes) -> None:
@@ -69,23 +55,18 @@ class VerifierKey:
         except (InvalidSignature, ValueError):
             raise BadSignature(f"the signature of {self.name} does not verify", where=self.name) from None
 
-
 @dataclass(frozen=True, slots=True)
 class SignatureLine:
-    """One line: who claims to have signed, with which key id, and the bytes."""
-
+    """Who claims to have signed, with which key id, and the bytes."""
     name: str
     key_id: bytes
     payload: bytes
 
-
 @dataclass(frozen=True, slots=True)
 class Note:
     """A text that ends in a line end, and its signature lines in order."""
-
     text: str
     lines: tuple[SignatureLine, ...]
-
 
 def parse_note(data: bytes | str) -> Note:
     """Parse a note of at most 64 KiB; raises Malformed (`bad-note`).  Nothing is verified yet."""
@@ -93,34 +74,31 @@ def parse_note(data: bytes | str) -> Note:
         raw = data if isinstance(data, bytes) else data.encode()
         text, gap, tail = raw.decode().rpartition("\n\n")
     except UnicodeError:
-        raise Malformed("a note must be UTF-8", code="bad-note") from None
+        raise Malformed("a note must be UTF-8", "bad-note") from None
     is_text = len(raw) <= MAX_NOTE and not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", raw)
     *lines, end = tail.split("\n")
     need(is_text and gap and text and not end and 0 < len(lines) <= MAX_LINES, "not a signed note", "bad-note")
     return Note(text + "\n", tuple(map(_parse_line, lines)))
 
-
 def _parse_line(line: str) -> SignatureLine:
-    parts = line.split(" ")
-    need(len(parts) == 3 and parts[0] == "—" and _is_name(parts[1]), "not a signature line", "bad-note")
-    data = b64_decode(parts[2])
+    dash, name, signature = line.split(" ") if line.count(" ") == 2 else ("", "", "")
+    need(dash == "—" and _is_name(name), "not a signature line", "bad-note")
+    data = b64_decode(signature)
     need(len(data) > 4, "a signature line without a signature", "bad-note")
-    return SignatureLine(parts[1], data[:4], data[4:])
-
+    return SignatureLine(name, data[:4], data[4:])
 
 def _is_name(name: str) -> bool:
     return "+" not in name and name.split() == [name]  # not empty, and no space of Unicode's in it
-
 
 def lines_of(note: Note, key: VerifierKey) -> list[SignatureLine]:
     """The lines that claim to be by `key`."""
     return [line for line in note.lines if (line.name, line.key_id) == (key.name, key.key_id)]
 
-
-def open_note(note: Note, keys: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]:
-    """Return those kind 01 keys that signed.  Raises BadSignature where a line of theirs is wrong, NotTrusted for none."""
+def open_note(note: Note, keys: Sequence[VerifierKey], origin: str | None = None) -> tuple[VerifierKey, ...]:
+    """Those kind 01 keys that signed.  Raises BadSignature where a line is wrong, NotTrusted for none, or none named `origin`."""
     signed = [(key, line) for key in keys for line in lines_of(note, key)]
     for key, line in signed:
         key.verify(note.text.encode(), line.payload)
-    need(signed, "no key of the policy signed this", "no-known-signature", None, NotTrusted)
+    NotTrusted.unless(signed, "no key of the policy signed this", "no-known-signature")
+    NotTrusted.unless(origin in (None, *(key.name for key, _ in signed)), "signed for another origin", "wrong-origin")
     return tuple(dict(signed))

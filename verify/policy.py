@@ -1,14 +1,9 @@
-"""
-The reader's policy: which keys, quorum, registrars and contracts a verifier accepts, and how old an answer may be.
-
-It comes from the reader's side, never from the bundle.  PROTOCOL.md, "Policy", shows every line.
-Source: c2sp.org/tlog-policy, with lines of our own for clock, registrar, anchor and max-age.
-"""
-
+"""The reader's policy: which keys, quorum, registrars and contracts a verifier accepts, and how old an answer may be.
+It comes from the reader's side, never from the bundle.  PROTOCOL.md, "Policy", shows every line.  Source:
+c2sp.org/tlog-policy, with lines of our own for clock, registrar, anchor and max-age."""
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
-
 from .errors import Malformed, need
 from .note import COSIGNER, LOG, VerifierKey
 from .strict import count
@@ -19,11 +14,9 @@ MAX_LINES = 256
 _REGISTRAR = re.compile("[A-Za-z0-9_-]{43} [0-9]+-[0-9]*")
 _ANCHOR = re.compile("0x[0-9a-fA-F]{40} 0x[0-9a-fA-F]{64} 0x[0-9a-fA-F]{40}( [0-9a-f]{64})?")
 
-
 @dataclass(frozen=True, slots=True)
 class Registrar:
-    """Who may bind keys to parties, for entries in [first, until) and parties whose URI starts with `scope`."""
-
+    """Who may bind keys to parties, for entries in [first, until) and parties whose URI starts with `scope` (* for all)."""
     uri: str
     thumbprint: str
     first: int
@@ -31,43 +24,25 @@ class Registrar:
     scope: str
 
     def covers(self, index: int, party: str) -> bool:
-        """Whether the policy lets this registrar speak at `index` about `party`."""
         inside = self.first <= index and (self.until is None or index < self.until)
         return inside and (self.scope == "*" or party.startswith(self.scope))
-
 
 @dataclass(frozen=True, slots=True)
 class AnchorPin:
     """One contract on one chain, and the signer whose head counts."""
-
     chain_id: int
     contract: str
     log_id: str
     signer: str
     code_sha256: str | None
 
-    @property
-    def is_dev(self) -> bool:
-        """A chain that runs on somebody's desk: never an anchor."""
-        return self.chain_id in DEV_CHAIN_IDS
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """`threshold` of `members` (witnesses or groups)."""
-
-    threshold: int
-    members: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class Policy:
     """What one reader trusts."""
-
     logs: tuple[VerifierKey, ...] = ()
     clocks: tuple[VerifierKey, ...] = ()
     witnesses: dict[str, VerifierKey] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, tuple[int, list[str]]] = field(default_factory=dict)  # how many of which witnesses and groups
     quorum: str | None = None
     registrars: tuple[Registrar, ...] = ()
     anchors: tuple[AnchorPin, ...] = ()
@@ -86,8 +61,7 @@ class Policy:
                 if word:
                     policy._take(word, rest)
             except Malformed as error:
-                message = f"cannot read: {line.strip()} ({error})"
-                raise Malformed(message, code="bad-policy", where=f"line {number}") from None
+                raise Malformed(f"cannot read: {line.strip()} ({error})", "bad-policy", f"line {number}") from None
             words.add(word)
         need(policy.logs, "a policy has a log", "bad-policy")
         return policy
@@ -105,11 +79,10 @@ class Policy:
                 self.witnesses[name] = self._vkey(vkey, COSIGNER, *self.logs, *self.clocks)
             case "group", [name, threshold, *members]:
                 # A name is defined before it is used, so groups cannot form a circle.
-                is_set = members and len(set(members)) == len(members) and names.issuperset(members)
-                need(is_set, "a group has distinct members that were defined above")
                 least = {"any": 1, "all": len(members)}.get(threshold) or count(threshold)
-                need(1 <= least <= len(members), "the threshold is out of range")
-                self.groups[name] = Group(least, tuple(members))
+                is_set = len(set(members)) == len(members) and names.issuperset(members)
+                need(is_set and 1 <= least <= len(members), "a group is some of distinct members that were defined above")
+                self.groups[name] = (least, members)
             case "quorum", [name]:
                 need(name == "none" or name in names, "the quorum names nothing defined above")
                 self.quorum = None if name == "none" else name
@@ -117,9 +90,8 @@ class Policy:
                 first, _, until = span.partition("-")
                 self.registrars += (Registrar(uri, thumbprint, count(first), count(until) if until else None, scope),)
             case "anchor", [chain, *pins] if _ANCHOR.fullmatch(" ".join(pins)):
-                contract, log_id, signer, *code = pins
-                pin = AnchorPin(count(chain), contract.lower(), log_id.lower(), signer.lower(), code[0] if code else None)
-                self.anchors += (pin,)
+                contract, log_id, signer, *code = map(str.lower, pins)
+                self.anchors += (AnchorPin(count(chain), contract, log_id, signer, code[0] if code else None),)
             case "max-age", [seconds]:
                 self.max_age_s = count(seconds)
             case _:
@@ -138,4 +110,5 @@ class Policy:
         name = name or self.quorum
         if name is None or name not in self.groups:
             return name in signed
-        return sum(self.met_by(signed, one) for one in self.groups[name].members) >= self.groups[name].threshold
+        least, members = self.groups[name]
+        return sum(self.met_by(signed, one) for one in members) >= least

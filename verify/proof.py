@@ -1,18 +1,14 @@
 """tlog-proof: index, inclusion proof and checkpoint of one entry as one text, a receipt.  Source: c2sp.org/tlog-proof."""
-
 from dataclasses import dataclass
-
 from .errors import need
 from .merkle import MAX_SIZE, Hash
 from .strict import b64_decode, count
 
 HEADER = "c2sp.org/tlog-proof@v1"
 
-
 @dataclass(frozen=True, slots=True)
 class TlogProof:
     """Index and path are checked by merkle.verify_inclusion; `extra` is carried but authenticated by nothing."""
-
     index: int
     path: tuple[Hash, ...]
     checkpoint: str

@@ -1,9 +1,5 @@
-"""
-The JSON profile, and base64 in exactly one spelling (PROTOCOL.md, "Strict JSON").  Nothing is ever re-serialised.
-
-Source: protocol.md section 1; RFC 8259; RFC 4648 sections 4 and 5.
-"""
-
+"""The JSON profile, and base64 in exactly one spelling (PROTOCOL.md, "Strict JSON").  Nothing is ever re-serialised.
+Source: protocol.md section 1; RFC 8259; RFC 4648 sections 4 and 5."""
 import base64
 import json
 import re
@@ -11,7 +7,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any
-
 from .errors import Malformed, need
 
 MAX_DEPTH = 64
@@ -25,14 +20,13 @@ _NO_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TYPES: dict[str, type] = {"": str, "int": int, "list": list, "object": dict}
 
-
 def parse(data: bytes | str, *, own_kind: bool = False, max_bytes: int = MAX_BYTES) -> Any:
     """Parse one JSON text; `own_kind` adds the rule for numbers.  Raises Malformed with the JSON pointer where one is known."""
     try:
         raw = data if isinstance(data, bytes) else data.encode("utf-8")
         text = raw.decode("utf-8")
     except UnicodeError:
-        raise Malformed("not valid UTF-8", code="not-utf8") from None
+        raise Malformed("not valid UTF-8", "not-utf8") from None
     need(len(raw) <= max_bytes, f"{len(raw)} bytes; at most {max_bytes} are allowed", "too-large")
     need(not text.startswith("\ufeff"), "starts with a byte order mark", "bom")
     check_depth(text, MAX_DEPTH)
@@ -40,21 +34,17 @@ def parse(data: bytes | str, *, own_kind: bool = False, max_bytes: int = MAX_BYT
         # int() refuses NaN and Infinity.
         value = json.loads(text, object_pairs_hook=_Object, parse_int=_number, parse_float=_number, parse_constant=int)
     except ValueError as error:
-        raise Malformed(f"not JSON: {error}", code="not-json") from None
+        raise Malformed(f"not JSON: {error}", "not-json") from None
     _walk(value, "", own_kind)
     return value
-
 
 def check_depth(text: str, most: int) -> None:
     """Refuse (`too-deep`) before a recursive parser runs: a deep text must end in an error, not in a dead process."""
     depths = accumulate(1 if bracket in "[{" else -1 for bracket in _NO_BRACKET.sub("", text))
     need(max(depths, default=0) <= most, f"nested deeper than {most}", "too-deep")
 
-
 class _Object(dict[str, object]):
-    """An object with the name of its first duplicate, so that the walk can say where it is."""
-
-    duplicate: str | None = None
+    duplicate: str | None = None  # the first one's name, so that the walk can say where it is
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         for name, value in pairs:
@@ -62,12 +52,10 @@ class _Object(dict[str, object]):
                 self.duplicate = name
             self[name] = value
 
-
 def _number(text: str) -> object:
     if len(text) <= 64 and _PLAIN.fullmatch(text):
         return int(text)
     return found if not _LONG.fullmatch(text) and abs((found := Decimal(text)).adjusted()) <= 400 else _UNREADABLE
-
 
 def _walk(value: object, where: str, own_kind: bool) -> None:
     if isinstance(value, str):
@@ -86,27 +74,20 @@ def _walk(value: object, where: str, own_kind: bool) -> None:
         is_own = value is None or (isinstance(value, int) and value <= MAX_SAFE)
         need(value is not _UNREADABLE and (is_own or not own_kind), "not a number that is allowed here", "bad-number", where)
 
-
 def pointer(where: str, name: object) -> str:
     """Print the JSON pointer of the member `name` of the object at `where` (RFC 6901)."""
     return where + "/" + str(name).replace("~", "~0").replace("/", "~1")
-
 
 def count(text: str, code: str | None = None) -> int:
     """Parse a decimal 0 .. 2^53-1 without sign or leading zero; raises Malformed with `code`."""
     need(len(text) <= 16 and _PLAIN.fullmatch(text) and int(text) <= MAX_SAFE, f"{text} is not a number", code)
     return int(text)
 
-
 def b64_encode(data: bytes) -> str:
-    """Encode in standard base64 with padding."""
     return base64.b64encode(data).decode("ascii")
 
-
 def b64u_encode(data: bytes) -> str:
-    """Encode in base64url without padding."""
     return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
-
 
 def b64_decode(text: str, *, length: int | None = None, encode: Callable[[bytes], str] = b64_encode) -> bytes:
     """Decode base64 in the one spelling that `encode` prints, `length` bytes where given.  Raises Malformed (`bad-base64`)."""
@@ -118,23 +99,19 @@ def b64_decode(text: str, *, length: int | None = None, encode: Callable[[bytes]
     need(encode(data) == text and length in (None, len(data)), "not canonical base64 of the right length", "bad-base64")
     return data
 
-
 def b64u_decode(text: str, *, length: int | None = None) -> bytes:
-    """Decode unpadded base64url, likewise."""
+    """The same for base64url without padding."""
     return b64_decode(text, length=length, encode=b64u_encode)
 
-
 def members(value: Any, shape: str, where: str) -> Any:
-    """
-    Check that `value` is an object with exactly the members of `shape`, and return it.  Raises Malformed.
-
-    A shape `id size:int note?` is a text, an integer and a text that may be absent; there are list and object, too.
-    """
+    """Check that `value` is an object with exactly the members of `shape`, and return it.  Raises Malformed.
+    A shape `id size:int note?` is a text, an integer and a text that may be absent; there are list and object, too."""
     need(isinstance(value, dict), "an object was expected", None, where)
-    wanted = [part.partition(":") for part in shape.split()]
-    types = {name.rstrip("?"): _TYPES[kind] for name, _, kind in wanted}
-    for name in [name for name, _, _ in wanted if not name.endswith("?")]:
-        need(name in value, f"the member {name} is missing", "missing-member", pointer(where, name))
+    types = {}
+    for part in shape.split():
+        name, _, kind = part.partition(":")
+        need(name.endswith("?") or name in value, f"the member {name} is missing", "missing-member", pointer(where, name))
+        types[name.rstrip("?")] = _TYPES[kind]
     for name, member in value.items():
         need(name in types, f"the member {name} is unknown", "unknown-member", pointer(where, name))
         right = isinstance(member, types[name]) and not isinstance(member, bool)

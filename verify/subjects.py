@@ -1,15 +1,10 @@
-"""
-What a statement is about: the canonical URIs under whose SHA-256 its entry can be found from tiles alone.
-
+"""What a statement is about: the canonical URIs under whose SHA-256 its entry can be found from tiles alone.
 Our own kinds write URIs in canonical form or are refused, since authority compares them as texts; EPCIS events may come in
-any notation and are converted.  Source: protocol.md section 1, Subject keys and SD-JWT.
-"""
-
+any notation and are converted.  Source: protocol.md section 1, Subject keys and SD-JWT."""
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
-
 from .entry import MAX_KEYS
 from .epcis import Event, read_event
 from .errors import Malformed, need
@@ -24,19 +19,16 @@ _MEMBERS: Mapping[str, str] = {
     "Genesis": "id", "PartyRegistration": "id", "KeyRevocation": "id", "LabelCommitment": "id", "MasterData": "id holder?",
     "Withdrawal": "", "Erasure": "", "RecallNotice": "lots? products? places?", "Certificate": "subjects holder",
     "CommitmentCertificate": "lot holder", "LabReport": "lot holder?",
-}  # fmt: skip
-
+}
 
 def key_of(uri: str) -> bytes:
     """The subject key of a canonical URI, 32 bytes."""
     return sha256(uri.encode()).digest()
 
-
 def event_of(kind: str, body: Mapping[str, Any]) -> Event | None:
     """The event that a statement of this kind tells, None for kinds that tell none.  Raises Malformed."""
     told = {"TraceabilityEvent": body, "Adoption": body.get("event")}
     return read_event(told[kind]) if kind in told else None
-
 
 def uris(statement: Statement) -> tuple[str, ...]:
     """Return the distinct canonical URIs of a statement, its issuer first.  Raises Malformed."""
@@ -50,7 +42,6 @@ def uris(statement: Statement) -> tuple[str, ...]:
         need(bare == found, "a member that names a subject is withheld", "withheld-subject", _SUBJECT)
     return found
 
-
 def keys(statement: Statement) -> tuple[bytes, ...]:
     """Return the entry's keys: SHA-256 of every URI, or the target's keys as carried; sorted, distinct, at most 1,024."""
     found = set(map(key_of, uris(statement)))
@@ -62,35 +53,30 @@ def keys(statement: Statement) -> tuple[bytes, ...]:
     need(len(found) <= MAX_KEYS, f"{len(found)} subjects: split the record", "too-many-subjects", _SUBJECT)
     return tuple(sorted(found))
 
-
 def _uris(statement: Statement, body: Mapping[str, Any]) -> tuple[str, ...]:
     kind, issuer = statement.kind, _canonical(statement.issuer, "/issuer")
-    kinds = [KIND_URI + kind] * (kind in CONTROL_KINDS)
-    if event := event_of(kind, body):
-        named = [*event.uris, *(place for place in (event.read_point, event.biz_location) if place is not None)]
-    else:
-        named = list(_named(kind, body.get("scope") if kind == "RecallNotice" else body))
+    event = event_of(kind, body)
+    named = (*event.uris, *event.places) if event else _named(kind, body.get("scope") if kind == "RecallNotice" else body)
     # Otherwise anybody's event would count as a control statement to whoever follows them from tiles.
-    is_free = not any(uri.startswith(KIND_URI) for uri in (issuer, *named))
-    need(is_free, "names a kind as its subject", "bad-subject", _SUBJECT)
+    need(not any(uri.startswith(KIND_URI) for uri in (issuer, *named)), "names a kind as its subject", "bad-subject", _SUBJECT)
+    kinds = [KIND_URI + kind] * (kind in CONTROL_KINDS)
     return tuple(dict.fromkeys([issuer, *kinds, *named]))
 
-
-def _named(kind: str, body: object) -> Iterator[str]:
-    if not isinstance(body, dict):
-        raise Malformed(f"a {kind} names its subjects otherwise", code="bad-subject", where=_SUBJECT)
+def _named(kind: str, body: Any) -> tuple[str, ...]:
+    need(isinstance(body, dict), f"a {kind} names its subjects otherwise", "bad-subject", _SUBJECT)
+    found: list[str] = []
     for member in _MEMBERS[kind].split():
         name = member.rstrip("?")
         if name in body or name == member:
             value = body.get(name)
-            for uri in value if isinstance(value, list) and name.endswith("s") else [value]:
-                yield _canonical(uri, f"{_SUBJECT}/{name}")
-
+            listed = value if isinstance(value, list) and name.endswith("s") else [value]
+            found += [_canonical(uri, f"{_SUBJECT}/{name}") for uri in listed]
+    return tuple(found)
 
 def _canonical(value: object, where: str) -> str:
     try:
         uri = canonical_uri(value)
     except Malformed as error:
-        raise Malformed(error.message, code=error.code, where=where) from None
+        raise Malformed(error.message, error.code, where) from None
     need(uri == value, f"not in canonical form: {uri}", "bad-uri", where)
     return uri

@@ -1,36 +1,24 @@
-"""
-The numbered protocol, from label to verdict: PROTOCOL.md has it in prose, the JavaScript twin uses the same numbers.
-
+"""The numbered protocol, from label to verdict: PROTOCOL.md has it in prose, the JavaScript twin uses the same numbers.
 A step is verified, failed, could not be checked (`unchecked`), rests on somebody's word (`stated`) or does not apply
-(`none`).  The first failure raises with its number: nothing after it is worth reading.
-"""
-
+(`none`).  The first failure raises with its number: nothing after it is worth reading."""
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-
-from . import gs1
+from . import authority, edges, gs1, merkle, statement, strict
 from .answer import Answer, check_shown
-from .authority import check_serials, grant_of, key_at, scope_uris
-from .bundle import AnchorEvidence, Bundle, parse_bundle
+from .bundle import AnchorEvidence, parse_bundle
 from .checkpoint import Checkpoint
-from .cosignature import verify_cosignature
-from .edges import CLAIMED, CONFIRMED, UNKNOWN, Journey, Tracer
+from .cosignature import times_of
 from .entry import Entry
-from .epcis import Event
-from .errors import AnchorMismatch, NotCommitted, NotGranted, NotTrusted, Omitted, VerificationError, WrongEntry, WrongLabel, need
+from .errors import AnchorMismatch, NotCommitted, NotGranted, NotTrusted, Omitted, VerificationError, WrongEntry, WrongLabel, at
 from .history import FOREVER, Record, RecordHistory, standing
-from .merkle import leaf_hash, verify_consistency, verify_inclusion, verify_multi
 from .note import Note, VerifierKey, lines_of, open_note, parse_note
-from .policy import AnchorPin, Policy
-from .statement import parse_time, verify_signature
-from .strict import b64u_decode
+from .policy import DEV_CHAIN_IDS, AnchorPin, Policy
 from .subjects import key_of
 
 STEPS = ("bundle", "checkpoint", "witnesses", "clock", "statements", "signatures", "entries", "inclusion", "genesis",
-         "keys", "label", "origin", "item", "answer", "recall", "anchor")  # fmt: skip
+         "keys", "label", "origin", "item", "answer", "recall", "anchor")
 VERIFIED, FAILED, UNCHECKED, STATED, NONE = "verified", "failed", "unchecked", "stated", "none"
 CLOCK_SKEW_S = 300  # a clock that is this far ahead of the reader's is wrong, not fast
 Heads = Callable[[AnchorPin], tuple[int, bytes]]
@@ -38,35 +26,18 @@ Heads = Callable[[AnchorPin], tuple[int, bytes]]
 Found = tuple[str, str, Mapping[str, object]]
 """State, code and facts of a step."""
 
-
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one numbered step established; `code` names the words in messages/, `facts` fill them."""
-
+    """What one numbered step established; the code names the words in messages/, the facts fill them."""
     number: int
+    name: str
     state: str
     code: str
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object]
 
-    @property
-    def name(self) -> str:
-        return STEPS[self.number - 1]
-
-
-@contextmanager
-def _at(index: int) -> Iterator[None]:
-    """Where a check about one entry refuses, name the entry."""
-    try:
-        yield
-    except VerificationError as error:
-        error.where = f"index {index}{error.where or ''}"
-        raise
-
-
-@dataclass(slots=True)
+@dataclass
 class Verification:
-    """One run: what is known so far.  `steps` grows as they are taken; a failure is its last."""
-
+    """One run: each step is the method of its name, and leaves here what it found.  `steps` grows as they are taken."""
     data: bytes | str
     policy: Policy
     label: str | None
@@ -75,42 +46,17 @@ class Verification:
     on_step: Callable[[Step], None]
     steps: list[Step] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    counted: list[Record] = field(default_factory=list)
-    recalls: list[Record] = field(default_factory=list)
-    bundle: Bundle = field(init=False)
-    note: Note = field(init=False)
-    checkpoint: Checkpoint = field(init=False)
-    history: RecordHistory = field(init=False)
-    journey: Journey = field(default_factory=Journey)
-    uri: str = ""
-    lot: str = ""
-    serial: str | None = None
-    time_s: int | None = None
 
-    def run(self) -> None:
-        """Take the steps in order.  Raises VerificationError where one fails."""
-        taken = (self._bundle, self._checkpoint, self._witnesses, self._clock, self._statements, self._signatures, self._entries,
-                 self._inclusion, self._genesis, self._keys, self._label, self._origin, self._item, self._answer, self._recall,
-                 self._anchor)  # fmt: skip
-        for number, step in enumerate(taken, 1):
-            try:
-                step()
-            except VerificationError as error:
-                self.fail(number, error)
-                raise
-
-    def take(self, number: int, state: str, code: str, **facts: object) -> None:
-        """Note a step and tell the caller at once."""
-        self.steps.append(Step(number, state, code, facts))
+    def take(self, number: int, state: str, code: str, facts: Mapping[str, object]) -> None:
+        self.steps.append(Step(number, STEPS[number - 1], state, code, facts))
         self.on_step(self.steps[-1])
 
     def fail(self, number: int, error: VerificationError) -> None:
         """Note that a step failed, and where; the error carries the run from here on."""
         error.step, error.run = error.step or number, self
-        self.take(error.step, FAILED, error.code, detail=error.message, where=error.where or "")
+        self.take(error.step, FAILED, error.code, {"detail": error.message, "where": error.where or ""})
 
     def state(self, number: int) -> str:
-        """The state of a step, `unchecked` before it was taken."""
         return next((step.state for step in self.steps if step.number == number), UNCHECKED)
 
     @property
@@ -128,225 +74,205 @@ class Verification:
         answers = self.answers
         return 1 if FAILED in answers.values() else 3 if UNCHECKED in (answers["record"], answers["recall"]) else 0
 
-    def _bundle(self) -> None:
+    def _bundle(self) -> Found:
         self.bundle = parse_bundle(self.data)
-        self.take(1, VERIFIED, "bundle-ok", statements=len(self.bundle.statements))
+        return VERIFIED, "bundle-ok", {"statements": len(self.bundle.statements)}
 
-    def _check_signed(self, note: Note, origin: str, *others: VerifierKey) -> None:
-        """Signed by the log that is named `origin`, and no line by a key that no check here binds."""
-        is_its_own = origin in [key.name for key in open_note(note, self.policy.logs)]
-        need(is_its_own, "signed for another origin than the key's", "wrong-origin", None, NotTrusted)
+    def _check_signed(self, note: Note, *others: VerifierKey) -> None:
+        # Signed by the log that the checkpoint names, and no line by a key that no check here binds.
+        open_note(note, self.policy.logs, self.checkpoint.origin)
         known = [line for key in (*self.policy.logs, *others) for line in lines_of(note, key)]
-        is_known = all(line in known for line in note.lines)
-        need(is_known, "a signature line that the policy does not know", "unknown-line", None, NotTrusted)
+        NotTrusted.unless(all(line in known for line in note.lines), "a line that the policy does not know", "unknown-line")
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self) -> Found:
         self.note = parse_note(self.bundle.checkpoint)
         self.checkpoint = Checkpoint.parse(self.note.text)
-        self._check_signed(self.note, self.checkpoint.origin, *self.policy.clocks, *self.policy.witnesses.values())
-        self.take(2, VERIFIED, "checkpoint-ok", origin=self.checkpoint.origin, size=self.checkpoint.size)
+        self._check_signed(self.note, *self.policy.clocks, *self.policy.witnesses.values())
+        return VERIFIED, "checkpoint-ok", {"origin": self.checkpoint.origin, "size": self.checkpoint.size}
 
-    def _times(self, key: VerifierKey) -> list[int]:
-        return [verify_cosignature(self.note.text, line, key) for line in lines_of(self.note, key)]
-
-    def _witnesses(self) -> None:
-        signed = sorted(name for name, key in self.policy.witnesses.items() if self._times(key))
+    def _witnesses(self) -> Found:
+        signed = sorted(name for name, key in self.policy.witnesses.items() if times_of(self.note, key))
         found = (VERIFIED, "witnessed") if self.policy.met_by(signed) else (UNCHECKED, "no-quorum" if signed else "operator-only")
-        self.take(3, *found, witnesses=", ".join(signed))
+        return *found, {"witnesses": ", ".join(signed)}
 
-    def _clock(self) -> None:
-        times = [time_s for key in self.policy.clocks for time_s in self._times(key)]
-        if not times:
-            return self.take(4, UNCHECKED, "no-clock")
-        self.time_s = max(times)
+    def _clock(self) -> Found:
+        self.time_s = max((time_s for key in self.policy.clocks for time_s in times_of(self.note, key)), default=None)
+        if self.time_s is None:
+            return UNCHECKED, "no-clock", {}
         age = self.now_s - self.time_s
         if -CLOCK_SKEW_S <= age <= self.policy.max_age_s:
-            return self.take(4, VERIFIED, "fresh", time=self.time_s)
-        return self.take(4, UNCHECKED, "too-old" if age > 0 else "from-the-future", time=self.time_s)
+            return VERIFIED, "fresh", {"time": self.time_s}
+        return UNCHECKED, "too-old" if age > 0 else "from-the-future", {"time": self.time_s}
 
-    def _statements(self) -> None:
+    def _statements(self) -> Found:
         for one in self.bundle.statements:
-            with _at(one.index):
+            with at(f"index {one.index}"):
                 self.records.append(Record.of(one.index, one.time_ms, one.statement))
-        self.take(5, VERIFIED, "statements-ok", count=len(self.records))
+        return VERIFIED, "statements-ok", {"count": len(self.records)}
 
-    def _signatures(self) -> None:
-        grants = [grant_of(one.statement, one.index) for one in self.records if one.kind in ("Genesis", "PartyRegistration")]
+    def _signatures(self) -> Found:
+        grants = [authority.grant_of(one.statement, one.index) for one in self.records if one.kind in authority.GRANTING]
         jwks = {grant.thumbprint: grant.jwk for grant in grants}
         for record in self.records:
             kid = record.statement.kid
-            with _at(record.index):
-                need(kid in jwks, "no registration of this key is carried", "unknown-key", None, NotGranted)
-                verify_signature(record.statement, jwks[kid])
-        self.take(6, VERIFIED, "signatures-ok", count=len(self.records))
+            with at(f"index {record.index}"):
+                NotGranted.unless(kid in jwks, "no registration of this key is carried", "unknown-key")
+                statement.verify_signature(record.statement, jwks[kid])
+        return VERIFIED, "signatures-ok", {"count": len(self.records)}
 
-    def _entries(self) -> None:
+    def _entries(self) -> Found:
         for one, carried in zip(self.records, self.bundle.statements, strict=True):
-            is_held = leaf_hash(Entry(one.time_ms, one.digest, one.keys).encode()) == carried.leaf
-            message = "the log holds another entry: time, digest or subject keys differ"
-            need(is_held, message, None, f"index {one.index}", WrongEntry)
-        self.take(7, VERIFIED, "entries-ok")
+            is_held = merkle.leaf_hash(Entry(one.time_ms, one.digest, one.keys).encode()) == carried.leaf
+            WrongEntry.unless(is_held, "the log holds another time, digest or subject keys", None, f"index {one.index}")
+        return VERIFIED, "entries-ok", {}
 
-    def _inclusion(self) -> None:
+    def _inclusion(self) -> Found:
         leaves, size = {one.index: one.leaf for one in self.bundle.statements}, self.checkpoint.size
-        verify_multi(leaves, size=size, proof=self.bundle.proof, root=self.checkpoint.root)
-        is_forward = all(a.time_ms <= b.time_ms for a, b in pairwise(self.records))
-        need(is_forward, "time runs back along the log", "time-runs-back", None, WrongEntry)
-        self.take(8, VERIFIED, "inclusion-ok", size=size)
+        merkle.verify_multi(leaves, size=size, proof=self.bundle.proof, root=self.checkpoint.root)
+        WrongEntry.unless(all(a.time_ms <= b.time_ms for a, b in pairwise(self.records)), "time runs back", "time-runs-back")
+        return VERIFIED, "inclusion-ok", {"size": size}
 
-    def _genesis(self) -> None:
+    def _genesis(self) -> Found:
         first, origin, policy = self.records[0], self.checkpoint.origin, self.policy
         body = first.statement.subject
         is_first = first.index == 0 and first.kind == "Genesis" and body.get("log") == origin
-        need(is_first, "entry 0 is not the genesis of this log", "no-genesis", None, NotTrusted)
-        is_key = body.get("logKey") in [key.format() for key in policy.logs if key.name == origin]
-        need(is_key, "the genesis names another log key", "wrong-genesis", None, NotTrusted)
+        NotTrusted.unless(is_first, "entry 0 is not the genesis of this log", "no-genesis")
+        keys = [key.format() for key in policy.logs if key.name == origin]
+        NotTrusted.unless(body.get("logKey") in keys, "the genesis names another log key", "wrong-genesis")
         is_log = all(pin.log_id == "0x" + self.bundle.statements[0].leaf.hex() for pin in policy.anchors)
-        need(is_log, "the policy's anchor is about another log", "wrong-genesis", None, NotTrusted)
-        self.take(9, VERIFIED, "genesis-ok", origin=origin)
+        NotTrusted.unless(is_log, "the policy's anchor is about another log", "wrong-genesis")
+        return VERIFIED, "genesis-ok", {"origin": origin}
 
-    def _keys(self) -> None:
-        self.history = RecordHistory(self.checkpoint.origin, self.policy.registrars)
-        self.history.add_all(self.records)
+    def _keys(self) -> Found:
+        self.history = RecordHistory(self.checkpoint.origin, self.policy.registrars, self.records)
         for one in self.records[1:]:
             reason = self.history.refused.get(one.index)
-            with _at(one.index):
-                if reason and one.kind in ("Genesis", "PartyRegistration", "KeyRevocation"):
-                    raise NotGranted(reason.message, code=reason.code)
-                key_at(self.history, one.issuer, one.statement.kid, one.index)
+            with at(f"index {one.index}"):
+                if reason and one.kind in (*authority.GRANTING, "KeyRevocation"):
+                    raise NotGranted(reason.message, reason.code)
+                authority.key_at(self.history, one.issuer, one.statement.kid, one.index)
         self.counted = standing(self.records, self.history)
-        self.take(10, VERIFIED, "keys-ok")
+        return VERIFIED, "keys-ok", {}
 
-    def _label(self) -> None:
+    def _label(self) -> Found:
         label = self.bundle.label if self.label is None else self.label
         try:
             self.serial, named = gs1.parse_label(label).parts.get("21"), gs1.subjects_of_uri(label)
-            is_same = named == gs1.subjects_of_uri(self.bundle.label)
-            need(is_same, "the bundle answers another label than the one scanned", "wrong-label")
+            WrongLabel.unless(named == gs1.subjects_of_uri(self.bundle.label), "the bundle is about another label than yours")
         except VerificationError as error:
-            raise WrongLabel(error.message, code=error.code, where="label") from None
+            raise WrongLabel(error.message, error.code, "label") from None
         self.uri, self.lot = named[0], next((uri for uri in named if gs1.level(uri) == "lot"), named[0])
         is_told = any(one.event and self.lot in one.event.uris for one in self.records)
-        need(is_told, "no event carried is about what the label names", "label-not-told", self.lot, WrongLabel)
-        self.take(11, VERIFIED, "label-of-bundle" if self.label is None else "label-ok", uri=self.lot)
+        WrongLabel.unless(is_told, "no event carried is about what the label names", "label-not-told", self.lot)
+        return VERIFIED, "label-of-bundle" if self.label is None else "label-ok", {"uri": self.lot}
 
-    def _origin(self) -> None:
-        self.journey = journey = Tracer(self.counted, self.history).journey(self.lot)
-        usurpers = [one.party for one in journey.origins if one.uri == self.lot and one.state == CLAIMED]
-        message = f"{next(iter(usurpers), '')} may not commission under this number: a third party's claim"
-        need(not usurpers, message, "third-party-claim", None, NotGranted)
+    def _origin(self) -> Found:
+        journey = self.journey = edges.journey_of(self.lot, self.counted, self.history)
+        usurpers = ", ".join(one.party for one in journey.origins if one.uri == self.lot and one.state == edges.CLAIMED)
+        NotGranted.unless(not usurpers, f"{usurpers} may not commission it: a third party's claim", "third-party-claim")
         origins = [{"uri": one.uri, "party": one.party, "index": one.index, "state": one.state} for one in journey.origins]
-        claims = [{"receiver": e.receiver, "uri": e.uri, "index": e.index} for e in journey.edges if e.state != CONFIRMED]
+        claims = [{"receiver": e.party, "uri": e.uri, "index": e.index} for e in journey.edges if e.state != edges.CONFIRMED]
         if not origins:
-            return self.take(12, UNCHECKED, "no-origin", claims=claims)
-        if journey.state == CONFIRMED:
-            return self.take(12, VERIFIED, "origin-ok", origins=origins)
-        code = "receiver-withheld" if journey.state == UNKNOWN else "claimed-only"
-        return self.take(12, UNCHECKED, code, origins=origins, claims=claims)
+            return UNCHECKED, "no-origin", {"claims": claims}
+        if journey.state == edges.CONFIRMED:
+            return VERIFIED, "origin-ok", {"origins": origins}
+        code = "receiver-withheld" if journey.state == edges.UNKNOWN else "claimed-only"
+        return UNCHECKED, code, {"origins": origins, "claims": claims}
 
-    def _item(self) -> None:
+    def _item(self) -> Found:
         for one in [one for one in self.records if one.event and not one.event.is_selling]:
-            with _at(one.index):
-                check_serials(one.uris, one.index, self.history)
+            with at(f"index {one.index}"):
+                authority.check_serials(one.uris, one.index, self.history)
         item, known = self.bundle.item, [one.index for one in self.history.commitments(self.lot, FOREVER)]
         if self.serial is None or item is None:
-            return self.take(13, *((NONE, "no-serial") if self.serial is None else (UNCHECKED, "no-item-proof")))
+            return (NONE, "no-serial", {}) if self.serial is None else (UNCHECKED, "no-item-proof", {})
         bodies = {one.index: one.statement.subject for one in self.records if one.index in known}
-        is_carried = item.commitment in bodies
-        need(is_carried, "no commitment of the lot's own farm is carried", "no-commitment", None, NotCommitted)
+        NotCommitted.unless(item.commitment in bodies, "no commitment of the lot's own farm is carried", "no-commitment")
         if item.commitment not in [one.index for one in self.counted]:
-            return self.take(13, UNCHECKED, "disputed")
+            return UNCHECKED, "disputed", {}
         body = bodies[item.commitment]
         try:
-            leaf = leaf_hash(key_of(self.lot) + item.code.to_bytes(4, "big") + self.serial.encode())
-            root = b64u_decode(body["root"], length=32)
-            verify_inclusion(leaf, index=item.code, size=body["count"], proof=item.path, root=root)
+            leaf = merkle.leaf_hash(key_of(self.lot) + item.code.to_bytes(4, "big") + self.serial.encode())
+            root = strict.b64u_decode(body["root"], length=32)
+            merkle.verify_inclusion(leaf, index=item.code, size=body["count"], proof=item.path, root=root)
         except (VerificationError, OverflowError):
             raise NotCommitted("this serial is not one of the codes that the farm committed to") from None
-        return self.take(13, STATED, "one-of", count=sum(body["count"] for body in bodies.values()))
+        return STATED, "one-of", {"count": sum(body["count"] for body in bodies.values())}
 
-    def _answer(self) -> None:
-        note, checkpoint = parse_note(self.bundle.answer), self.checkpoint
-        self._check_signed(note, checkpoint.origin)
+    def _answer(self) -> Found:
+        note, now = parse_note(self.bundle.answer), self.checkpoint
+        self._check_signed(note)
         answer = Answer.parse(note.text)
-        is_ours = (answer.origin, answer.size, answer.root) == (checkpoint.origin, checkpoint.size, checkpoint.root)
-        need(is_ours, "the answer is about another checkpoint", "other-checkpoint", None, Omitted)
+        is_ours = (answer.origin, answer.size, answer.root) == (now.origin, now.size, now.root)
+        Omitted.unless(is_ours, "the answer is about another checkpoint", "other-checkpoint")
         asked, parties = closure(self.journey, self.records)
         registrars = {key_of(registrar.uri) for registrar in self.policy.registrars}
         check_shown(answer, {one.index: one.keys for one in self.records}, asked, set(parties) - registrars)
-        self.take(14, STATED, "answer-ok", size=answer.size, keys=len(answer.keys))
+        return STATED, "answer-ok", {"size": answer.size, "keys": len(answer.keys)}
 
-    def _recall(self) -> None:
+    def _recall(self) -> Found:
         # A disputed notice still warns; a disputed closing closes nothing.
         notices = [one for one in self.records if one.kind == "RecallNotice" and one.index not in self.history.refused]
         closed = {one.statement.subject.get("closes") for one in self.counted if one.kind == "RecallNotice"}
         opened = [one for one in notices if "closes" not in one.statement.subject and one.digest.hex() not in closed]
         self.recalls = [one for one in opened if self._reaches(one)]
         if self.recalls:
-            return self.take(15, FAILED, "recalled", indexes=", ".join(str(one.index) for one in self.recalls))
+            return FAILED, "recalled", {"indexes": ", ".join(str(one.index) for one in self.recalls)}
         state, code = (STATED, "none-reported") if self.state(4) == VERIFIED else (UNCHECKED, "answer-too-old")
-        return self.take(15, state, code, size=self.checkpoint.size, time=self.time_s)
+        return state, code, {"size": self.checkpoint.size, "time": self.time_s}
 
     def _reaches(self, recall: Record) -> bool:
-        """Whether it names something on the way back that was made, or was at a named place, within the recall's time."""
-        named = {self.uri, self.lot, *self.journey.visited}.intersection(scope_uris(recall.statement))
+        # Whether it names something on the way back that was made, or was at a named place, within the recall's time.
+        named = {self.uri, self.lot, *self.journey.visited}.intersection(authority.scope_uris(recall.statement))
         scope = recall.statement.subject["scope"]
-        since, until = (parse_time(scope[name]) if name in scope else None for name in ("from", "until"))
-        way = [one.event for one in self.records if one.event and one.index in self.journey.records]
-        times = [event.time for event in way if not named.isdisjoint(_made_or_at(event))]
+        since, until = (statement.parse_time(scope[name]) if name in scope else None for name in ("from", "until"))
+        times = []
+        for event in [one.event for one in self.records if one.event and one.index in self.journey.records]:
+            made = {uri for one in event.commissioned for uri in (*one.uris, gs1.product_of(one.uri))}
+            times += [event.time] * (not named.isdisjoint(made.union(event.places)))
         inside = [at for at in times if (since is None or at >= since) and (until is None or at <= until)]
         return bool(named) and (not times or bool(inside))
 
-    def _anchor(self) -> None:
+    def _anchor(self) -> Found:
         pairs = [(pin, told) for pin in self.policy.anchors for told in self.bundle.anchors
-                 if (pin.chain_id, pin.contract) == (told.chain_id, told.contract.lower())]  # fmt: skip
+                 if (pin.chain_id, pin.contract) == (told.chain_id, told.contract.lower())]
         found = [self._one_anchor(pin, told) for pin, told in pairs]
         none: Found = (UNCHECKED if self.policy.anchors else NONE, "not-anchored", {})
         # Anchors stand by themselves: one chain that is down does not hide another.
-        state, code, facts = next((one for one in found if one[0] == VERIFIED), (*found, none)[0])
-        self.take(16, state, code, **facts)
+        return next((one for one in found if one[0] == VERIFIED), (*found, none)[0])
 
     def _one_anchor(self, pin: AnchorPin, told: AnchorEvidence) -> Found:
         now, facts = self.checkpoint, {"chain": pin.chain_id, "size": told.size}
-        ends = [(told.size, told.root), (now.size, now.root)]
-        (old, old_root), (new, new_root) = ends if told.size <= now.size else ends[::-1]
-        verify_consistency(old=old, new=new, old_root=old_root, new_root=new_root, proof=told.consistency)
+        (old, old_root), (new, new_root) = sorted([(told.size, told.root), (now.size, now.root)], key=lambda end: end[0])
+        merkle.verify_consistency(old=old, new=new, old_root=old_root, new_root=new_root, proof=told.consistency)
         if self.heads is None:
             return UNCHECKED, "no-rpc", facts
         try:
             size, root = self.heads(pin)
         except OSError as error:
             return UNCHECKED, "rpc-failed", {**facts, "detail": str(error)}
-        is_match = size != told.size or root == told.root
-        need(is_match, "the contract holds another root for this size", None, f"chain {pin.chain_id}", AnchorMismatch)
+        AnchorMismatch.unless(size != told.size or root == told.root, "another root at this size", None, f"chain {pin.chain_id}")
         if size != told.size:
             return UNCHECKED, "anchor-moved-on" if size > told.size else "not-yet-anchored", facts | {"size": size}
-        if pin.is_dev:
+        if pin.chain_id in DEV_CHAIN_IDS:
             return UNCHECKED, "dev-chain", facts
         whole = told.size > self.records[-1].index
         return (VERIFIED, "anchored", facts) if whole else (UNCHECKED, "anchored-in-part", facts)
 
-
-def closure(journey: Journey, records: Sequence[Record]) -> tuple[list[bytes], list[bytes]]:
+def closure(journey: edges.Journey, records: Sequence[Record]) -> tuple[list[bytes], list[bytes]]:
     """The subject keys that an answer must cover: every subject and place of the way back, and every issuer's keys."""
-    issuers = {one.issuer for one in records if one.kind not in ("Genesis", "PartyRegistration")}
+    issuers = {one.issuer for one in records if one.kind not in authority.GRANTING}
     return sorted(map(key_of, journey.visited)), sorted(map(key_of, issuers))
 
-
-def _made_or_at(event: Event) -> set[str | None]:
-    made = {uri for one in event.commissioned for uri in (*one.uris, gs1.product_of(one.uri))}
-    return made | {event.read_point, event.biz_location}
-
-
-def verify_bundle(
-    data: bytes | str, *, policy: Policy, label: str | None = None, now_s: int | None = None, heads: Heads | None = None,
-    on_step: Callable[[Step], None] = lambda step: None,
-) -> Verification:  # fmt: skip
-    """
-    Run the protocol: the run where no step failed, grey ones stay visible in it.  Raises VerificationError with `step` and `run`.
-
-    `label` is what the reader scanned, the bundle's own where None; `now_s` is the reader's clock, seconds since 1970.
-    """
+def verify_bundle(data: bytes | str, *, policy: Policy, label: str | None = None, now_s: int | None = None,
+                  heads: Heads | None = None, on_step: Callable[[Step], None] = lambda step: None) -> Verification:
+    """Take the steps in order and return the run, where no step failed.  Raises VerificationError with `step` and `run`.
+    `label` is what the reader scanned, the bundle's own where None; `now_s` is the reader's clock, seconds since 1970."""
     run = Verification(data, policy, label, int(time.time()) if now_s is None else now_s, heads, on_step)
-    run.run()
+    for number, name in enumerate(STEPS, 1):
+        try:
+            run.take(number, *getattr(run, f"_{name}")())
+        except VerificationError as error:
+            run.fail(number, error)
+            raise
     return run

@@ -1,31 +1,26 @@
-"""
-A monitor: `python -m verify watch URL|DIR --policy FILE --state FILE [--evidence DIR] [--once] [--every SECONDS]`
-
+"""A monitor: `python -m verify watch URL|DIR --policy FILE --state FILE [--evidence DIR] [--once] [--every SECONDS]`
 It verifies who signed the log's checkpoint, and from the tiles that the tree it remembers is the beginning of the new one.
 Exit codes: 0 all is well (--once); 1 fork, rollback, bad signature, tiles that do not give the signed root, and evidence is
 kept; 2 usage; 3 could not be checked: too old; away or too few witnesses (without --once: for the policy's max-age).
 With --log URL|DIR the first address is a witness's `…/<log>`: what it has seen is compared with what is remembered here.
 
 What it catches is checked by `python -m verify evidence FILE --policy FILE [--log URL|DIR] [--out FILE]`, offline unless the
-newer tree's tiles must tell (--log): 0 it convicts the log; 1 it does not; 2 usage; 3 only those tiles can tell.
-"""
-
-import argparse
+newer tree's tiles must tell (--log): 0 it convicts the log; 1 it does not; 2 usage; 3 only those tiles can tell."""
 import os
 import sys
 import time
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-
 from .checkpoint import Checkpoint
-from .cosignature import verify_cosignature
+from .cosignature import times_of
 from .errors import NotConsistent, NotTrusted, VerificationError, need
 from .evidence import MAX_EVIDENCE, Evidence, verify_evidence
 from .merkle import Hash, Reader, prove_consistency, root, roots_reader, verify_consistency
-from .note import MAX_NOTE, lines_of, open_note, parse_note
+from .note import MAX_NOTE, open_note, parse_note
 from .policy import Policy
-from .tiles import WIDTH, fetch, tile_path
+from .tiles import WIDTH, fetch, fetch_tile
 
 SKEW_S = 300  # a checkpoint that is this far ahead of our clock is wrong, not fast
 GREY = ("no-quorum", "too-old", "unproven")
@@ -35,30 +30,21 @@ SAYS = {
     "bad-tiles": "its tiles do not lead from the tree it showed before to the signed one. 数据块与签名不符",
 }
 
-
 def read_tiles(prefix: str, size: int) -> Reader:
     """A reader over the tiles of the tree of `size`, each read once.  Raises OSError, Malformed."""
     known: dict[tuple[int, int], list[Hash]] = {}
 
-    def tile(height: int, number: int) -> list[Hash]:
-        width = min(WIDTH, (size >> 8 * height) - number * WIDTH)
-        try:
-            data = fetch(f"{prefix}/{tile_path(height, number, width)}", WIDTH * 32)
-        except OSError:
-            if width == WIDTH:
-                raise
-            data = fetch(f"{prefix}/{tile_path(height, number)}", WIDTH * 32)  # in whose favour the partial one may be gone
-        need(len(data) in (width * 32, WIDTH * 32), f"a tile of {len(data)} bytes", "bad-tile")
-        return [data[at : at + 32] for at in range(0, width * 32, 32)]
-
     def read(level: int, index: int) -> Hash:
         height, depth = divmod(level, 8)
         number, at = divmod(index << depth, WIDTH)
-        row = known.get((height, number)) or known.setdefault((height, number), tile(height, number))
-        return roots_reader(row[at : at + (1 << depth)])(depth, 0)
+        if (height, number) not in known:
+            width = min(WIDTH, (size >> 8 * height) - number * WIDTH)
+            data, found = fetch_tile(prefix, height, number, width)
+            need(len(data) == found * 32, f"a tile of {len(data)} bytes", "bad-tile")
+            known[height, number] = [data[at : at + 32] for at in range(0, width * 32, 32)]
+        return roots_reader(known[height, number][at : at + (1 << depth)])(depth, 0)
 
     return read
-
 
 def from_tiles(pair: Evidence, prefix: str) -> Evidence:
     """Complete two checkpoints by the root that the newer tree has at the older size.  Raises VerificationError, OSError."""
@@ -69,32 +55,26 @@ def from_tiles(pair: Evidence, prefix: str) -> Evidence:
     verify_consistency(old=old.size, new=new.size, old_root=found, new_root=new.root, proof=proof)
     return Evidence(pair.older, pair.newer, found, proof)
 
-
 def compare(last: str, new: str, prefix: str) -> tuple[str, Evidence]:
     """Whether two signed checkpoints are of one tree that grew: a key of SAYS or nothing, and the pair.  Raises OSError."""
     then, now = (Checkpoint.parse(parse_note(body).text) for body in (last, new))
-    pair = Evidence(last, new) if then.size <= now.size else Evidence(new, last)
-    code = "rolled-back" if now.size < then.size else ""
+    is_back = now.size < then.size
+    older, newer, pair = (now, then, Evidence(new, last)) if is_back else (then, now, Evidence(last, new))
+    code = "rolled-back" if is_back else ""
     try:
-        if then.size == now.size:
-            code = "" if then.root == now.root else "forked"
-        elif min(then.size, now.size):
-            pair = from_tiles(pair, prefix)
-            code = code if pair.root == min(then, now, key=lambda one: one.size).root else "forked"
+        pair = from_tiles(pair, prefix) if 0 < older.size < newer.size else pair
+        found = newer.root if older.size == newer.size else pair.root
+        return code if found in (None, older.root) else "forked", pair
     except VerificationError:
-        code = code or "bad-tiles"
+        return code or "bad-tiles", pair
     except OSError:
         if not code:
             raise
-    return code, pair
-
+        return code, pair
 
 def look(prefix: str, policy: Policy, state: Path, evidence: Path, now_s: float, tiles: str | None = None) -> Checkpoint:
-    """
-    Look once and remember; with `tiles`, only compare what somebody else has seen of the log, who may lag behind.
-
-    Raises OSError; NotTrusted `no-quorum`, `too-old`; NotConsistent with a key of SAYS; what a bad checkpoint raises.
-    """
+    """Look once and remember; with `tiles`, only compare what somebody else has seen of the log, who may lag behind.
+    Raises OSError; NotTrusted `no-quorum`, `too-old`; NotConsistent with a key of SAYS; what a bad checkpoint raises."""
     body = fetch(f"{prefix.rstrip('/')}/checkpoint", MAX_NOTE).decode("utf-8", "replace")
     new, is_met, time_s = _open(body, policy)
     if state.exists():
@@ -104,28 +84,24 @@ def look(prefix: str, policy: Policy, state: Path, evidence: Path, now_s: float,
         if code and not (tiles and code == "rolled-back"):
             path = evidence / f"evidence-{sha256(pair.format().encode()).hexdigest()[:16]}.txt"
             write(path, pair.format())
-            raise NotConsistent(f"{SAYS[code]} {path}", code=code)
+            raise NotConsistent(f"{SAYS[code]} {path}", code)
     if tiles:
         need(state.exists(), "nothing is remembered yet that it could be compared with", "other-log")
         return new
     write(state, body)  # whatever its age and witnesses: what was signed once is held against the log for ever
-    if not is_met:
-        raise NotTrusted("fewer witnesses than the policy asks for. 见证方数量不足", code="no-quorum")
-    if not -SKEW_S <= now_s - time_s <= policy.max_age_s:
-        raise NotTrusted(f"it was signed at {time_s}, and now is {now_s:.0f}. 检查点过旧", code="too-old")
+    NotTrusted.unless(is_met, "fewer witnesses than the policy asks for. 见证方数量不足", "no-quorum")
+    is_fresh = -SKEW_S <= now_s - time_s <= policy.max_age_s
+    NotTrusted.unless(is_fresh, f"signed at {time_s}, now is {now_s:.0f}. 检查点过旧", "too-old")
     return new
-
 
 def _open(body: str, policy: Policy) -> tuple[Checkpoint, bool, int]:
     # The checkpoint, whether the policy's quorum signed it, and the latest time that a cosignature gives.
     note = parse_note(body)
     checkpoint = Checkpoint.parse(note.text)
-    if checkpoint.origin not in [key.name for key in open_note(note, policy.logs)]:
-        raise NotTrusted("signed for another origin than the key's", code="wrong-origin")
-    known = {**{f"clock {key.name}": key for key in policy.clocks}, **policy.witnesses}
-    times = {name: verify_cosignature(note.text, line, key) for name, key in known.items() for line in lines_of(note, key)}
-    return checkpoint, policy.quorum is None or policy.met_by(times), max(times.values(), default=0)
-
+    open_note(note, policy.logs, checkpoint.origin)
+    seen = {name: times for name, key in policy.witnesses.items() if (times := times_of(note, key))}
+    times = [time_s for told in (*seen.values(), *(times_of(note, key) for key in policy.clocks)) for time_s in told]
+    return checkpoint, policy.quorum is None or policy.met_by(seen), max(times, default=0)
 
 def write(path: Path, text: str) -> None:
     """Write a file whole or not at all, and to the disk."""
@@ -136,15 +112,14 @@ def write(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
 
-
-def _watch(options: argparse.Namespace, policy: Policy) -> int:
+def _watch(options: Namespace, policy: Policy) -> int:
     good = time.time()
     while True:
-        now, code = time.time(), 0
+        now = time.time()
         try:
             head = look(options.source, policy, options.state, options.evidence, now, options.log)
             print(f"{head.origin}: {head.size}", flush=True)
-            good = now
+            good, code = now, 0
         except (OSError, VerificationError) as error:
             code = 3 if isinstance(error, OSError) or error.code in GREY else 1
             print(f"{('ALARM 警报', 'UNCHECKED 未能核实')[code == 3]}: {options.source}: {error}", file=sys.stderr, flush=True)
@@ -154,8 +129,7 @@ def _watch(options: argparse.Namespace, policy: Policy) -> int:
             return code
         time.sleep(options.every)
 
-
-def _judge(options: argparse.Namespace, policy: Policy) -> int:
+def _judge(options: Namespace, policy: Policy) -> int:
     evidence = Evidence.parse(fetch(options.source, MAX_EVIDENCE))
     try:
         evidence = from_tiles(evidence, options.log) if options.log else evidence
@@ -168,11 +142,10 @@ def _judge(options: argparse.Namespace, policy: Policy) -> int:
         write(options.out, evidence.format())
     return 0
 
-
 def main(argv: Sequence[str]) -> int:
     """Run `watch …` or `evidence …`."""
-    is_watch, form = argv[0] == "watch", argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog=f"python -m verify {argv[0]}", description=__doc__, formatter_class=form)
+    is_watch = argv[0] == "watch"
+    parser = ArgumentParser(f"python -m verify {argv[0]}", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("source")
     parser.add_argument("--policy", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=is_watch)

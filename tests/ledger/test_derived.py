@@ -31,8 +31,7 @@ def test_sql_and_the_verifiers_history_answer_alike_at_every_index(full: Rig) ->
         fast = SqlHistory(session, ORIGIN)
         (first,) = fast.registrars
         assert first == Registrar(registrar_uri(ORIGIN), told[0].kid, 0, None, "*")
-        slow = RecordHistory(ORIGIN, [first])
-        slow.add_all(Record.of(index, 0, statement) for index, statement in enumerate(told))
+        slow = RecordHistory(ORIGIN, [first], (Record.of(index, 0, statement) for index, statement in enumerate(told)))
         assert slow.refused == {}
         kids = [thumbprint(jwk_of(p256(name).public_key())) for name in ("farm", "hub", "agency", "nobody")]
         for before in range(len(told) + 2):

@@ -39,7 +39,7 @@ from tests.support.ledger import ORIGIN
 from verify.answer import Answer, answer_from, convict
 from verify.bundle import parse_bundle
 from verify.checkpoint import Checkpoint
-from verify.edges import Tracer
+from verify.edges import journey_of
 from verify.entry import Entry
 from verify.errors import NotCommitted, Omitted
 from verify.history import Record, RecordHistory
@@ -110,9 +110,8 @@ class TestTheAnswer:
     def test_covers_every_subject_that_the_way_back_visits(self, season: Season, uri: str) -> None:
         bundle = season.bundle(season.label(lot=uri))
         records = [Record.of(one.index, one.time_ms, one.statement) for one in parse_bundle(bundle).statements]
-        history = RecordHistory(ORIGIN, season.policy().registrars)
-        history.add_all(records)
-        keys, parties = closure(Tracer(records, history).journey(uri), records)
+        history = RecordHistory(ORIGIN, season.policy().registrars, records)
+        keys, parties = closure(journey_of(uri, records, history), records)
         operator = sha256(season.policy().registrars[0].uri.encode()).digest()
         assert set(keys) <= set(answer_in(bundle).keys)
         assert set(parties) - {operator} <= set(answer_in(bundle).parties)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from producers import sign
 from verify import answer, authority, bundle, gs1, merkle, note, statement, subjects
 from verify.checkpoint import Checkpoint
-from verify.edges import Tracer
+from verify.edges import journey_of
 from verify.entry import Entry
 from verify.history import Record, RecordHistory, standing
 from verify.policy import Policy
@@ -253,9 +253,8 @@ class Workshop:
     def answer_to(self, label: str, shown: Sequence[bundle.Carried], hide: Sequence[int] = (), policy: str = "") -> answer.Answer:
         """The answer note's content over the way back from the label's lot; `hide` are denied."""
         records = [Record.of(one.index, one.time_ms, one.statement) for one in shown]
-        history = RecordHistory(self.origin, Policy.parse(policy or self.policy()).registrars)
-        history.add_all(records)
-        journey = Tracer(standing(records, history), history).journey(gs1.subjects_of_uri(label)[-1])
+        history = RecordHistory(self.origin, Policy.parse(policy or self.policy()).registrars, records)
+        journey = journey_of(gs1.subjects_of_uri(label)[-1], standing(records, history), history)
         keys, parties = closure(journey, records)
         entries = [Entry.decode(entry) for entry in self.entries]
         # A denied entry is replaced by one that nobody asks for: the answer then looks whole.

@@ -141,7 +141,7 @@ def _policy(given: Given) -> Given:
         "logs": [key.name for key in found.logs],
         "clocks": [key.name for key in found.clocks],
         "witnesses": {name: key.name for name, key in found.witnesses.items()},
-        "groups": {name: [group.threshold, list(group.members)] for name, group in found.groups.items()},
+        "groups": {name: list(group) for name, group in found.groups.items()},
         "quorum": found.quorum,
         "registrars": [list(asdict(one).values()) for one in found.registrars],
         "anchors": [list(asdict(one).values()) for one in found.anchors],

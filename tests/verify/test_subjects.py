@@ -22,8 +22,10 @@ def _statement(given: dict[str, str]) -> Statement:
         "credentialSubject": strict.parse(given["subject"]),
     }
     shown = cast(dict[str, Any], strict.parse(given.get("shown", "{}")))
-    disclosures = tuple(Disclosure("", name, value) for name, value in shown.items())
-    return Statement("", "", b"", {}, payload, disclosures, given["kind"], given["issuer"], payload["credentialSubject"])
+    disclosures = tuple(Disclosure("", "", name, value) for name, value in shown.items())
+    subject = payload["credentialSubject"]
+    who = (given["kind"], given["issuer"], "")
+    return Statement("", "", b"", {}, payload, disclosures, *who, subject, b"", b"", b"")
 
 
 ANSWERS = {
