@@ -15,6 +15,7 @@ TINY = {
     "ingest.bulk.es256.sqlite": ["--size", "300", "--lines", "100", "--connections", "2"],
     "ingest.bulk.eddsa.postgresql": ["--size", "300", "--lines", "100", "--connections", "2"],
     "ingest.single.sqlite": ["--size", "60", "--clients", "4"],
+    "order.postgresql": ["--size", "600"],
     "growth.synthetic.sqlite": ["--size", "3000"],
     "growth.indexed.postgresql": ["--size", "3000"],
     "growth.served.sqlite": ["--size", "300", "--lines", "100", "--connections", "2"],
@@ -49,4 +50,4 @@ def test_a_benchmark_checks_what_it_measured_and_prints_figures_that_a_script_ca
 def test_a_name_stands_for_all_that_begin_with_it() -> None:
     listed = subprocess.run([sys.executable, "-m", "tests.bench", "--list"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert listed.stdout.splitlines() == list(benchmarks())
-    assert {name.split(".")[0] for name in benchmarks()} == {"ingest", "growth", "peer", "verify"}
+    assert {name.split(".")[0] for name in benchmarks()} == {"ingest", "order", "growth", "peer", "verify"}
