@@ -6,7 +6,6 @@ be erased without touching the tree.  Source: protocol.md section 1, Entry.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 from .errors import need
 
@@ -25,7 +24,7 @@ class Entry:
 
     def encode(self) -> bytes:
         """Print the entry; raises Malformed where keys are unsorted, repeated, missing or too many."""
-        is_set = 0 < len(self.keys) <= MAX_KEYS and all(a < b for a, b in pairwise(self.keys))
+        is_set = 0 < len(self.keys) <= MAX_KEYS and tuple(sorted({*self.keys})) == self.keys
         need(is_set, f"1 to {MAX_KEYS} distinct subject keys in order were expected", "bad-entry")
         return bytes([VERSION]) + self.time_ms.to_bytes(8, "big") + self.digest + b"".join(self.keys)
 
