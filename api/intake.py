@@ -26,11 +26,11 @@ from ledger import parcels
 from ledger.admission import all_or_none
 from ledger.candidates import Candidate
 from ledger.db import Database, chunks
+from ledger.earlier import earlier
 from ledger.examiners import Examiners, kids_of
 from ledger.models import GrantRow
 from ledger.pooling import Outcome, Pool
 from ledger.problems import Refused
-from ledger.writing import held
 
 WAIT_S = 25.0  # then the answer is "pending": proxies cut a silent connection after 30
 MAX_KEYS = 65_536  # granted keys kept in memory, 300 bytes each
@@ -100,8 +100,8 @@ class Intake:
 
     def _places(self, items: Sequence[Candidate], refused: Refused) -> list[Outcome]:
         with self.database.reading() as session:
-            rows = held(session, "signing_input_hash", [one.signing_input_hash for one in items])
-            known = {name: Outcome("duplicate", digest, index, time_ms) for name, index, digest, time_ms in rows}
+            places = earlier(session, items).places
+        known = {name: Outcome("duplicate", one.digest, one.index, one.time_ms) for name, one in places.items()}
         return [known.get(one.signing_input_hash, Outcome("refused", one.digest, refused=refused)) for one in items]
 
     async def _hand_over(self, items: Sequence[Candidate], together: bool, waits: bool) -> Sequence[Outcome]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.problems import HttpProblem
 from ledger import parcels
+from ledger.finding import has_digest
 from ledger.models import StatementRow
 from ledger.pooling import Outcome, Pool, published_size
 from ledger.problems import Refused
@@ -49,7 +50,7 @@ class State:
 
 def state_of(session: Session, pool: Pool, digest: bytes) -> State:
     """Where the statement of `digest` stands.  Raises HttpProblem (`unknown-statement`)."""
-    row = session.scalar(select(StatementRow).where(StatementRow.digest == digest))
+    row = session.scalar(select(StatementRow).where(has_digest(digest)))
     if row is not None and row.index < published_size(session):
         if row.jws is None:
             return State("erased", digest, row.index, erased_by=row.erased_by)

@@ -3,7 +3,7 @@ The audit: derive everything again, from the entries up, and name the first thin
 
     audit_served      a store alone, ours or somebody else's
     audit_ledger      and the database: statements, signatures, grants, event IDs, control statements, every derived row,
-                      and what stands beside the log (audit_beside.py)
+                      subject keys (audit_keys.py), and what stands beside the log (audit_beside.py)
 
 What the log says nothing of, and the audit therefore cannot vouch for, is listed in audit_columns.py.
 
@@ -23,12 +23,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from ledger.audit_beside import check_beside, check_heads
+from ledger.audit_keys import KeysCheck, check_unique
 from ledger.audit_tiles import Broken, Served, audit_tiles, bundle_at, insist_same, read_served
 from ledger.candidates import Candidate, candidate_of, read_stored
 from ledger.db import Database
-from ledger.models import Base, EntryRow, RecallRow, StatementRow, SubjectKey
+from ledger.finding import has_digest
+from ledger.models import Base, EntryRow, RecallRow, StatementRow
 from ledger.problems import Fatal, Refused
-from ledger.project import DERIVED, Rows, derive
+from ledger.project import CONTENT, Rows, derive
 from ledger.registry import SqlHistory
 from ledger.tiles import TileStore
 from verify.authority import check_control, check_serials, key_at
@@ -79,16 +81,18 @@ def audit_ledger(database: Database, store: TileStore, log: VerifierKey, clock: 
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         report = Report(read_served(store, log, clock))
         size = report.served.checkpoint.size
+        keys = KeysCheck(session)
         check_heads(session, report.served, log, clock)
         history = None
         for start, entries in audit_tiles(store, report.served.checkpoint):
-            told = _check_span(session, store, start, entries, report)
+            told = _check_span(session, store, start, entries, report, keys)
             # What is judged by is compared first: a changed grant is named itself, and not those who lean on it.
             history = history or SqlHistory(session, log.name)
             for row, record, candidate in told:
                 _check_rules(history, record, candidate, row, report)
             session.expunge_all()
-        _check_ends(session, size)
+        _check_ends(session, size, keys)
+        check_unique(session)
         check_beside(session, store, report.served)
         return report
 
@@ -104,7 +108,9 @@ Told = tuple[StatementRow, Record, Candidate]
 """A statement as stored and as read again."""
 
 
-def _check_span(session: Session, store: TileStore, start: int, entries: Sequence[bytes], report: Report) -> list[Told]:
+def _check_span(
+    session: Session, store: TileStore, start: int, entries: Sequence[bytes], report: Report, keys: KeysCheck
+) -> list[Told]:
     """Compare rows with entries, and derived rows with statements; returns the statements to be judged."""
     end, size = start + len(entries), report.served.checkpoint.size
     stored = {row.index: row for row in _read(session, EntryRow, start, end)}
@@ -117,8 +123,10 @@ def _check_span(session: Session, store: TileStore, start: int, entries: Sequenc
             raise Broken("it is missing in the table statements", index)
         read = _check_statement(session, Entry.decode(data), row, report)
         told += read[:1]
-        derived.append(_derived(session, Entry.decode(data), row, read[0][1] if read else None))
+        if read:
+            derived.append(_derived(session, read[0][1]))
         report.entries += 1
+    report.derived += keys.compare(start, entries, held)
     _check_derived(session, start, end, derived, report)
     return told
 
@@ -173,15 +181,9 @@ def _check_statement(session: Session, entry: Entry, row: StatementRow, report: 
     return [(row, record, candidate)]
 
 
-def _derived(session: Session, entry: Entry, row: StatementRow, record: Record | None) -> Rows:
-    """The rows that a statement must have; only its subject keys once it is erased."""
-
-    def index_of(digest: bytes) -> int | None:
-        return session.scalar(select(StatementRow.index).where(StatementRow.digest == digest))
-
-    if record is None:
-        return {SubjectKey: [{"key": key, "index": row.index} for key in entry.keys]}
-    return derive(record, index_of)
+def _derived(session: Session, record: Record) -> Rows:
+    """The rows that a statement must have."""
+    return derive(record, lambda digest: session.scalar(select(StatementRow.index).where(has_digest(digest))))
 
 
 def _check_erased(session: Session, row: StatementRow) -> None:
@@ -199,8 +201,7 @@ def _check_erased(session: Session, row: StatementRow) -> None:
 def _check_columns(told: Candidate, row: StatementRow, repeats: bool) -> None:
     wanted = {
         "signing_input_hash": told.signing_input_hash, "kind": told.kind, "issuer": told.issuer, "kid": told.kid,
-        "event_id": told.event_id, "event_key": None if repeats else told.event_key, "valid_from": told.valid_from,
-        "erased_by": None, "repeats": int(repeats),
+        "event_id": told.event_id, "valid_from": told.valid_from, "erased_by": None, "repeats": int(repeats),
     }  # fmt: skip
     insist_same("statements", wanted, vars(row), row.index)
 
@@ -235,8 +236,8 @@ def _check_rules(history: SqlHistory, record: Record, candidate: Candidate, row:
 
 
 def _check_derived(session: Session, start: int, end: int, derived: Sequence[Rows], report: Report) -> None:
-    for table in DERIVED:
-        columns = [one for one in table.__table__.c if one.name not in {"id", *_ASIDE.get(table, ())}]
+    for table in CONTENT:
+        columns = [one for one in table.__table__.c if one.name not in _ASIDE.get(table, ())]
         names = [one.name for one in columns]
         position = table.__table__.c.index
         try:
@@ -267,10 +268,11 @@ def _canonical(row: Any) -> str:
     return json.dumps(dict(row), sort_keys=True, default=lambda value: value.hex() if isinstance(value, bytes) else str(value))
 
 
-def _check_ends(session: Session, size: int) -> None:
+def _check_ends(session: Session, size: int, keys: KeysCheck) -> None:
     """Nothing is derived from entries that do not exist, and every closed recall is closed by the first that says so."""
     committed = session.scalar(select(func.count()).select_from(EntryRow)) or 0
-    tables: tuple[type[Base], ...] = (StatementRow, *DERIVED)
+    keys.check_end(committed)
+    tables: tuple[type[Base], ...] = (StatementRow, *CONTENT)
     for table in tables:
         beyond = session.scalar(select(func.min(table.__table__.c.index)).where(table.__table__.c.index >= committed))
         if beyond is not None:

@@ -24,11 +24,8 @@ NOT_VOUCHED: dict[str, dict[str, str]] = {
     },
     "anchor_attempts": {ALL: CHAIN},
     "checkpoint": {"time_ms": "its note says the second, nothing says the milliseconds"},
-    "event_objects": {"id": ORDER},
-    "event_parties": {"id": ORDER},
-    "links": {"id": ORDER},
 }  # fmt: skip
-ERASED = """statements: signing_input_hash, kind, issuer, kid, event_id, event_key, repeats, valid_from\tonly of what was erased
+ERASED = """statements: signing_input_hash, kind, issuer, kid, event_id, repeats, valid_from\tonly of what was erased
 tile/….p/<width>\tpartial tiles of smaller trees, once a wider tile says the same"""
 
 

@@ -5,40 +5,38 @@ Values in the order of the columns, never objects of the ORM: at 10,000 statemen
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON
 from sqlalchemy.orm import Session
 
 from ledger.candidates import Candidate
+from ledger.earlier import heads_of
 from ledger.models import Base
-from ledger.project import COLUMNS, DERIVED, TABLES, Told, store
+from ledger.project import COLUMNS, TABLES, Told, named, placed, store
 from ledger.writing import write_tuples
 from verify.merkle import Hash, leaf_hash
 
-_ENTRY = ("index", "time_ms", "digest", "entry", "leaf")
-_STATEMENT = (
-    "index", "digest", "signing_input_hash", "kind", "issuer", "kid", "event_id", "event_key", "repeats", "valid_from", "jws",
-    "disclosures", "erased_by",
+ENTRY = ("index", "time_ms", "digest", "entry", "leaf")
+STATEMENT = (
+    "index", "digest", "signing_input_hash", "kind", "issuer", "kid", "event_id", "repeats", "valid_from", "jws", "disclosures",
+    "erased_by",
 )  # fmt: skip
-_HOT = {
-    name: ("index", *columns)
-    for name, columns in COLUMNS.items()
-    if not any(isinstance(column.type, JSON) for column in TABLES[name].__table__.c)
-}
+_HOT = [name for name, table in TABLES.items() if not any(isinstance(column.type, JSON) for column in table.__table__.c)]
 """Derived tables without JSON; the others are rare, and take the way of project.store."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sequenced:
-    """The statement's place and time (ms since 1970); `repeated` where an earlier copy took it."""
+class _One(NamedTuple):
+    """A statement that got its index, until its rows are written."""
 
-    index: int
-    digest: bytes
-    time_ms: int
-    repeated: bool = False
+    place: int
+    candidate: Candidate
+    entry: bytes
+    leaf: Hash
+    rows: Told
+    repeats: bool
 
 
 class Batch:
@@ -48,46 +46,54 @@ class Batch:
         self.leaves: list[Hash] = []
         self._session = session
         self._time_ms = time_ms
-        self._entries: list[tuple[Any, ...]] = []
-        self._statements: list[tuple[Any, ...]] = []
-        self._keys: list[tuple[bytes, int]] = []
-        self._derived: dict[str, list[tuple[Any, ...]]] = {}
+        self._gathered: list[_One] = []
 
     def add(self, index: int, candidate: Candidate, entry: bytes, rows: Told, repeats: bool) -> None:
         """Gather the rows of one statement that got its index."""
         leaf = leaf_hash(entry)
         self.leaves.append(leaf)
-        one = candidate
-        self._entries.append((index, self._time_ms, one.digest, entry, leaf))
-        self._statements.append((
-            index, one.digest, one.signing_input_hash, one.kind, one.issuer, one.kid, one.event_id,
-            None if repeats else one.event_key, int(repeats), one.valid_from, one.jws,
-            json.dumps(list(one.disclosures)) if one.disclosures else "[]", None,
-        ))  # fmt: skip
-        self._keys += [(key, index) for key in one.keys]
-        for name, told in rows.items():
-            self._derived.setdefault(name, []).extend([(index, *row) for row in told])
+        self._gathered.append(_One(index, candidate, entry, leaf, rows, repeats))
 
     def flush(self) -> None:
         """Write what was gathered."""
-        if not self._entries:
+        if not self._gathered:
             return
-        tables = Base.metadata.tables
-        write_tuples(self._session, tables["entries"], _ENTRY, self._entries)
-        write_tuples(self._session, tables["statements"], _STATEMENT, self._statements)
-        write_tuples(self._session, tables["subject_keys"], ("key", "index"), self._keys)
-        for table in DERIVED:
-            name = table.__tablename__
-            if name in _HOT:
-                write_tuples(self._session, tables[name], _HOT[name], self._derived.get(name, ()))
-        store(self._session, {TABLES[name]: _named(name, rows) for name, rows in self._derived.items() if name not in _HOT})
-        self._entries, self._statements, self._keys, self._derived = [], [], [], {}
+        gathered, self._gathered = self._gathered, []
+        time_ms = self._time_ms
+        self._write("entries", ENTRY, [(at, time_ms, one.digest, entry, leaf) for at, one, entry, leaf, _, _ in gathered])
+        self._write("statements", STATEMENT, [_statement(at, one, repeats) for at, one, _, _, _, repeats in gathered])
+        # What stands by hashes is sorted in: each page is touched once, and not again and again at random.
+        heads = [(head, at) for at, one, _, _, _, repeats in gathered for head in _heads(one, repeats)]
+        self._write("hash_heads", ("head", "index"), sorted(heads))
+        self._write("subject_keys", ("key", "index"), sorted([(key, at) for at, one, *_ in gathered for key in one.keys]))
+        self._derive(gathered)
+
+    def _derive(self, gathered: Sequence[_One]) -> None:
+        told: dict[str, list[tuple[int, Sequence[tuple[Any, ...]]]]] = defaultdict(list)
+        for at, _, _, _, rows, _ in gathered:
+            for name, some in rows.items():
+                told[name].append((at, some))
+        placed_rows = {name: placed(name, told[name]) for name in TABLES if name in told}
+        for name in _HOT:
+            self._write(name, COLUMNS[name], placed_rows.get(name, ()))
+        store(self._session, {TABLES[name]: named(name, rows) for name, rows in placed_rows.items() if name not in _HOT})
+
+    def _write(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        write_tuples(self._session, Base.metadata.tables[table], columns, rows)
 
     def cut(self, entries: int) -> None:
         """Forget everything after the first `entries`, whose rows were written before."""
         del self.leaves[entries:]
-        self._entries, self._statements, self._keys, self._derived = [], [], [], {}
+        self._gathered = []
 
 
-def _named(name: str, rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
-    return [dict(zip(("index", *COLUMNS[name]), row, strict=True)) for row in rows]
+def _statement(index: int, one: Candidate, repeats: bool) -> tuple[Any, ...]:
+    disclosures = json.dumps(list(one.disclosures)) if one.disclosures else "[]"
+    return (
+        index, one.digest, one.signing_input_hash, one.kind, one.issuer, one.kid, one.event_id, int(repeats), one.valid_from,
+        one.jws, disclosures, None,
+    )  # fmt: skip
+
+
+def _heads(one: Candidate, repeats: bool) -> tuple[int, ...]:
+    return heads_of(one.digest, one.signing_input_hash, None if repeats else one.event_key)

@@ -15,11 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
 
+from ledger.ends import ends_of
 from ledger.lineage import Lineage, lineage
-from ledger.models import EventObject, EventParty, EventRow, GrantRow, MasterRow, StatementRow, SubjectKey
+from ledger.models import EventObject, EventRow, GrantRow, MasterRow, StatementRow, SubjectKey
 from ledger.tallies import Tallies, Tally
 from ledger.trace import naming
 from ledger.units import Scope, chunks, commissions, spans_of, unindexed
@@ -127,10 +128,8 @@ def _way_back(session: Session, found: Lineage, size: int) -> list[_Fact]:
     on_the_way = {fact.issuer for fact in facts}
     for _ in range(ROUNDS):
         told = unindexed(EventRow.issuer).in_(sorted(on_the_way)) & unindexed(EventRow.biz_step).not_in(_SENT)
-        receiver = aliased(EventParty)
-        sent = select(receiver.id).where(receiver.index == EventRow.index, receiver.direction == "destination")
-        to_them = sent.where(receiver.uri.in_(sorted(on_the_way))).exists() | ~sent.exists()
-        seen = _read(session, found, size, or_(told, unindexed(EventRow.biz_step).in_(_SENT) & to_them))
+        indexes = _indexes(session, found, size, told) | _sent_to(session, found, size, on_the_way)
+        seen = _facts(session, sorted(indexes)[:MAX_READ])
         senders = {fact.issuer for fact in seen}
         if senders <= on_the_way:
             return [*facts, *seen]
@@ -140,31 +139,50 @@ def _way_back(session: Session, found: Lineage, size: int) -> list[_Fact]:
 
 def _read(session: Session, found: Lineage, size: int, *conditions: ColumnElement[bool]) -> list[_Fact]:
     """Read what is told about a lineage, lowest indexes first: who crowds in later crowds nobody out."""
+    return _facts(session, sorted(_indexes(session, found, size, *conditions))[:MAX_READ])
+
+
+def _indexes(session: Session, found: Lineage, size: int, *conditions: ColumnElement[bool]) -> set[int]:
     indexes: set[int] = set()
     for named in naming(found, forward=False):
         wanted = select(EventRow.index).join(EventObject, EventObject.index == EventRow.index)
         wanted = wanted.where(named, EventRow.index < size, *conditions).distinct()
         indexes |= set(session.scalars(wanted.order_by(EventRow.index).limit(MAX_READ)))
-    return _facts(session, sorted(indexes)[:MAX_READ])
+    return indexes
+
+
+def _sent_to(session: Session, found: Lineage, size: int, parties: set[str]) -> set[int]:
+    """Shipments to one of these parties, and those that name no receiver; the lowest MAX_READ of each part."""
+    indexes: set[int] = set()
+    for named in naming(found, forward=False):
+        wanted = select(EventRow.index, EventRow.parties).join(EventObject, EventObject.index == EventRow.index)
+        wanted = wanted.where(named, EventRow.index < size, unindexed(EventRow.biz_step).in_(_SENT)).order_by(EventRow.index)
+        kept: set[int] = set()
+        for index, ends in session.execute(wanted).yield_per(MAX_READ):
+            to = {end.uri for end in ends_of(ends) if end.direction == "destination"}
+            if not to or to & parties:
+                kept.add(index)
+            if len(kept) == MAX_READ:
+                break
+        indexes |= kept
+    return indexes
 
 
 def _facts(session: Session, indexes: Sequence[int]) -> list[_Fact]:
     things: dict[int, list[tuple[str, str, str | None]]] = {}
-    receivers: dict[int, list[str]] = {}
     found = []
     for part in chunks(indexes):
         named = select(EventObject.index, EventObject.role, EventObject.uri, EventObject.lot)
-        for index, role, uri, lot in session.execute(named.where(EventObject.index.in_(part)).order_by(EventObject.id)):
+        named = named.where(EventObject.index.in_(part)).order_by(EventObject.index, EventObject.ordinal)
+        for index, role, uri, lot in session.execute(named):
             things.setdefault(index, []).append((role, uri, lot))
-        ends = select(EventParty.index, EventParty.uri).where(EventParty.direction == "destination")
-        for index, uri in session.execute(ends.where(EventParty.index.in_(part), EventParty.type != "location")):
-            receivers.setdefault(index, []).append(uri)
         # An erased statement has no bytes, and no derived rows either.
         wanted = select(EventRow, func.length(StatementRow.jws)).join(StatementRow, StatementRow.index == EventRow.index)
         for row, size in session.execute(wanted.where(EventRow.index.in_(part), StatementRow.jws.is_not(None))):
             places = tuple(place for place in (row.read_point, row.biz_location) if place is not None)
+            ends = [end for end in ends_of(row.parties) if end.direction == "destination" and end.type != "location"]
             found.append(_Fact(row.index, row.issuer, row.biz_step, row.action, row.type, size, tuple(things.get(row.index, ())),
-                               places, tuple(receivers.get(row.index, ()))))  # fmt: skip
+                               places, tuple(end.uri for end in ends)))  # fmt: skip
     return found
 
 

@@ -10,12 +10,14 @@ Source: protocol.md section 1, Genesis.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from ledger.earlier import heads_of
 from ledger.keys import Keys
-from ledger.models import CheckpointRow, EntryRow, Log, StatementRow
+from ledger.models import CheckpointRow, EntryRow, HashHead, Log, StatementRow
 from ledger.project import derive, store
 from ledger.signing import sign_checkpoint
 from producers.control import Genesis
@@ -68,7 +70,10 @@ def create_log(
     signed = sign_checkpoint(keys, None, Checkpoint(keys.log.name, 1, leaf), [], now_ms // 1000)
     session.add(Log(id=1, origin=keys.log.name, genesis_digest=statement.digest, created_ms=now_ms))
     session.execute(insert(EntryRow), [_entry_row(statement, entry, leaf, now_ms)])
-    session.execute(insert(StatementRow), [_statement_row(statement)])
+    row = _statement_row(statement)
+    session.execute(insert(StatementRow), [row])
+    heads = heads_of(statement.digest, row["signing_input_hash"], None)
+    session.execute(insert(HashHead), [{"head": head, "index": 0} for head in heads])
     store(session, derive(told, lambda digest: None))
     session.add(CheckpointRow(origin=keys.log.name, size=1, root=leaf, body=signed.body, time_ms=now_ms))
     session.flush()
@@ -79,9 +84,9 @@ def _entry_row(statement: Statement, entry: bytes, leaf: Hash, now_ms: int) -> d
     return {"index": 0, "time_ms": now_ms, "digest": statement.digest, "entry": entry, "leaf": leaf}
 
 
-def _statement_row(statement: Statement) -> dict[str, object]:
+def _statement_row(statement: Statement) -> dict[str, Any]:
     return {
-        "digest": statement.digest, "index": 0, "signing_input_hash": sha256(statement.signing_input).digest(),
+        "index": 0, "digest": statement.digest, "signing_input_hash": sha256(statement.signing_input).digest(),
         "kind": statement.kind, "issuer": statement.issuer, "kid": statement.kid, "event_id": None, "repeats": 0,
         "valid_from": statement.payload["validFrom"], "jws": statement.jws, "disclosures": [], "erased_by": None,
     }  # fmt: skip

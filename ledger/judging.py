@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from ledger.batch import Batch, Sequenced
+from ledger.batch import Batch
 from ledger.candidates import Candidate, candidate_of, read_stored
+from ledger.earlier import Sequenced, earlier
+from ledger.finding import has_digest
 from ledger.models import StatementRow
 from ledger.problems import Fatal, Refused
 from ledger.project import CONTENT, Told, derive, drop, store, told_rows
 from ledger.registry import SqlHistory
-from ledger.writing import held
 from verify.authority import check_control, check_serials, key_at
 from verify.entry import Entry
 from verify.errors import NotGranted, VerificationError
@@ -64,12 +65,9 @@ class Judge:
 
     def look_up(self, candidates: Sequence[Candidate]) -> None:
         """Fetch at once what the log has of these signing inputs and event IDs.  Call before judging them."""
-        names = [one.signing_input_hash for one in candidates]
-        for name, index, digest, time_ms in held(self._session, "signing_input_hash", names):
-            self._known[name] = Sequenced(index, digest, time_ms, repeated=True)
-        taken = [one.event_key for one in candidates if one.event_key is not None]
-        for name, _, digest, _ in held(self._session, "event_key", taken):
-            self._events[name] = digest
+        found = earlier(self._session, candidates)
+        self._known |= found.places
+        self._events |= found.events
 
     def judge(self, candidate: Candidate) -> Sequenced:
         """Give the statement its place, or raise Refused."""
@@ -77,9 +75,9 @@ class Judge:
         if control:
             self.flush()
         try:
-            earlier = self._check_signature(candidate)
-            if earlier is not None:
-                return self._merge(candidate, earlier)
+            copy = self._check_signature(candidate)
+            if copy is not None:
+                return self._merge(candidate, copy)._replace(repeated=True)
             self._check_key(candidate)
             if control:
                 check_control(candidate.record().statement, self._index, self.history)
@@ -152,8 +150,7 @@ class Judge:
         rows = candidate.rows if candidate.rows is not None else self._control_rows(candidate)
         self.batch.add(index, candidate, Entry(self._time_ms, digest, candidate.keys).encode(), rows, repeats)
         self._index += 1
-        placed = Sequenced(index, digest, self._time_ms)
-        self._known[candidate.signing_input_hash] = Sequenced(index, digest, self._time_ms, repeated=True)
+        self._known[candidate.signing_input_hash] = placed = Sequenced(index, digest, self._time_ms)
         if candidate.event_key is not None and not repeats:
             self._events[candidate.event_key] = digest
         return placed
@@ -169,36 +166,36 @@ class Judge:
         return rows
 
     def _index_of(self, digest: bytes) -> int | None:
-        return self._session.scalar(select(StatementRow.index).where(StatementRow.digest == digest))
+        return self._session.scalar(select(StatementRow.index).where(has_digest(digest)))
 
     def _erase(self, digest: bytes, by_index: int) -> None:
         """Drop what the log kept of a statement but its place, digest and keys.  The judgement of Erasure came before."""
-        gone = update(StatementRow).where(StatementRow.digest == digest, StatementRow.jws.is_not(None))
+        gone = update(StatementRow).where(has_digest(digest), StatementRow.jws.is_not(None))
         self._session.execute(gone.values(jws=None, disclosures=[], valid_from="", erased_by=by_index))
         target = self._index_of(digest)
         if target is not None:
             drop(self._session, target)
 
-    def _merge(self, candidate: Candidate, earlier: Sequenced) -> Sequenced:
+    def _merge(self, candidate: Candidate, copy: Sequenced) -> Sequenced:
         """Keep the disclosures that a later copy brings, and tell its derived rows again."""
         if not candidate.disclosures:
-            return earlier
+            return copy
         self.flush()
-        row = self._session.scalars(select(StatementRow).where(StatementRow.index == earlier.index)).one()
+        row = self._session.scalars(select(StatementRow).where(StatementRow.index == copy.index)).one()
         merged = list(dict.fromkeys([*row.disclosures, *candidate.disclosures]))
         if row.jws is None or len(merged) == len(row.disclosures):
-            return earlier
+            return copy
         try:
             told = reread(row.jws, merged, row.digest).record(row.index)
         except Fatal:
             # Each copy is good and both are not: the issuer signed two values for one member.  The first one stays.
-            return earlier
+            return copy
         row.disclosures = merged
         self._session.flush()
         drop(self._session, row.index)
         rows = derive(told, self._index_of)
         store(self._session, {table: rows[table] for table in CONTENT if table in rows})
-        return earlier
+        return copy
 
 
 def stored_candidate(row: StatementRow) -> Candidate:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Text, and_, case, cast, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
+from ledger.finding import names
 from ledger.models import EventObject, Link
 from ledger.project import HUB
 from ledger.units import EVERYTHING, MAX_DEPTH, Hop, Scope, Span, chunks, set_aside, spans_of
@@ -81,7 +82,7 @@ def _members(session: Session, uris: Sequence[str], forward: bool, scope: Scope)
     """Items of these lots, or lots of these items, where an event names both."""
     wanted = select(EventObject.lot, EventObject.uri, func.min(EventObject.index)).group_by(EventObject.lot, EventObject.uri)
     wanted = wanted.where(EventObject.lot.is_not(None), EventObject.index < scope.before)
-    wanted = wanted.where((EventObject.lot if forward else EventObject.uri).in_(uris)).limit(scope.objects + 1)
+    wanted = wanted.where(names(uris, EventObject.lot if forward else EventObject.uri)).limit(scope.objects + 1)
     for lot, item, index in session.execute(wanted):
         yield Hop(lot or "", item, index, "member")
 
@@ -90,7 +91,7 @@ def _hops(session: Session, uris: Sequence[str], forward: bool, scope: Scope) ->
     into = and_(Link.to_uri.in_(uris), Link.kind.in_(("contain",) if forward else ("transform", "contain")))
     out = and_(Link.from_uri.in_(uris), Link.kind == "transform")
     for condition in (into, out) if forward else (into,):
-        for row in session.scalars(select(Link).where(condition, Link.index < scope.before).order_by(Link.id)):
+        for row in session.scalars(select(Link).where(condition, Link.index < scope.before).order_by(Link.index, Link.ordinal)):
             yield Hop(row.from_uri, row.to_uri, row.index, row.kind)
 
 

@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 from ledger.models import Base, EntryRow, StatementRow
 from ledger.problems import Fatal
 from ledger.project import DERIVED
+from ledger.spans import InOrder
 from ledger.tiles import RightEdge, TileStore
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
@@ -156,11 +157,10 @@ def write_tables(export: Export, session: Session, size: int, *, derived: bool) 
 
 
 def _row_groups(session: Session, table: Table, schema: Any, size: int) -> Iterator[tuple[int, int, Any]]:
-    columns = [table.c[name] for name in schema.names]
+    told = InOrder(session, table, [table.c[name] for name in schema.names])
     for start in range(0, size, GROUP):
         end = min(start + GROUP, size)
-        wanted = select(*columns).where(table.c.index >= start, table.c.index < end).order_by(table.c.index)
-        rows = [[_plain(value) for value in row] for row in session.execute(wanted)]
+        rows = [[_plain(value) for value in row] for row in told.below(end)]
         yield start, end, _table(list(zip(*rows, strict=True)) or [()] * len(schema), schema)
 
 

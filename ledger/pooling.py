@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -29,17 +29,16 @@ PARCEL = 512  # statements of one request that are sequenced together at most, u
 RETRY_S = (2, 10)  # spread, or everybody who was pushed back returns at once
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """
-    What became of a statement: published, duplicate, pending or refused.
+    What became of a statement: published, duplicate, pending or refused.  A tuple, as Sequenced is.
 
     The digest of a duplicate is the stored copy's: a receipt made half from what was sent would prove what was never logged.
     """
 
     state: str
     digest: bytes
-    index: int | None = None
+    index: int | None = None  # type: ignore[assignment]  # hides a method of tuples that nobody asks for
     time_ms: int | None = None
     refused: Refused | None = None
 

@@ -12,7 +12,7 @@ Source: protocol.md section 1; EPCIS 2.0 section 7.4.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -21,11 +21,11 @@ from typing import Any
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from ledger.ends import End, format_ends
 from ledger.models import (
     Base,
     CommitmentRow,
     EventObject,
-    EventParty,
     EventRow,
     GrantRow,
     Link,
@@ -56,14 +56,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 # In the order in which they are written.  Subject keys survive an erasure: the entry names them for ever.
 CONTENT: tuple[type[Base], ...] = (
-    EventRow, EventObject, EventParty, Link, MasterRow, CommitmentRow, RecallRow, RecallScope, GrantRow, RevocationRow,
+    EventRow, EventObject, Link, MasterRow, CommitmentRow, RecallRow, RecallScope, GrantRow, RevocationRow,
     WithdrawalRow,
 )  # fmt: skip
 DERIVED: tuple[type[Base], ...] = (SubjectKey, *CONTENT)
 TABLES: Mapping[str, type[Base]] = {table.__tablename__: table for table in DERIVED}
-# Columns of each table in the order of its rows, without its index and what a database counts up itself.
+# Columns of each table in the order of its rows: first their place, which is its statement's index and, where one statement
+# tells several, which of them this is.
+PLACES: Mapping[str, tuple[str, ...]] = {
+    name: tuple(one for one in ("index", "ordinal") if one in table.__table__.c) for name, table in TABLES.items()
+}
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    name: tuple(one.name for one in table.__table__.c if one.name not in ("id", "index")) for name, table in TABLES.items()
+    name: (*PLACES[name], *(one.name for one in table.__table__.c if one.name not in PLACES[name]))
+    for name, table in TABLES.items()
 }
 SIDES = ("source", "destination")
 UNLINKED = ("ObjectEvent", "TransactionEvent")
@@ -73,7 +78,8 @@ def told_rows(record: Record) -> Told:
     """
     What one record tells, whose statement has every disclosure that the log keeps, without its index and its subject keys.
 
-    Pure.  Values stand in the order of COLUMNS.  A withdrawal's target is not told: only the log knows its index.
+    Pure.  Values stand in the order of COLUMNS, without their place.  A withdrawal's target is not told: only the log knows
+    its index.
     """
     rows: dict[str, list[tuple[Any, ...]]] = {}
     statement = record.statement
@@ -93,11 +99,22 @@ def derive(record: Record, index_of: Callable[[bytes], int | None]) -> Rows:
         SubjectKey: [{"key": key, "index": record.index} for key in record.keys]
     }
     for name, told in told_rows(record).items():
-        columns = COLUMNS[name]
-        rows[TABLES[name]] = [{"index": record.index, **dict(zip(columns, row, strict=True))} for row in told]
+        rows[TABLES[name]] = named(name, placed(name, [(record.index, told)]))
     for row in rows.get(WithdrawalRow, ()):
         row["target"] = index_of(row["digest"])
     return rows
+
+
+def placed(name: str, told: Iterable[tuple[int, Sequence[tuple[Any, ...]]]]) -> list[tuple[Any, ...]]:
+    """The rows that statements tell for a table, from (index, rows) of each, with their place."""
+    if len(PLACES[name]) == 2:
+        return [(index, at, *row) for index, rows in told for at, row in enumerate(rows)]
+    return [(index, *row) for index, rows in told for row in rows]
+
+
+def named(name: str, rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Rows by the names of their columns."""
+    return [dict(zip(COLUMNS[name], row, strict=True)) for row in rows]
 
 
 def store(session: Session, rows: Rows) -> None:
@@ -132,12 +149,10 @@ def event_rows(event: Event, issuer: str, adopts: bytes | None, shown: Sequence[
     time_ms = (event.time - _EPOCH) // _MS
     row = (
         event.type, event.action, _short(event.biz_step), _short(event.disposition), _short(event.event_id), time_ms,
-        event.offset, issuer, event.read_point, event.biz_location, event.error_declaration,
+        event.offset, issuer, event.read_point, event.biz_location, _ends(event, shown), event.error_declaration,
         _short(event.transformation_id), adopts,
     )  # fmt: skip
     rows = {"events": [row], "event_objects": [_object_row(one) for one in event.objects]}
-    if parties := list(_parties(event, shown)):
-        rows["event_parties"] = parties
     if not event.error_declaration and event.type not in UNLINKED:
         rows["links"] = links(issuer, event.type, event.action, event.transformation_id, [(o.role, o.uri) for o in event.objects])
     return rows
@@ -148,10 +163,12 @@ def _object_row(one: Object) -> tuple[Any, ...]:
     return one.role, one.uri, one.lot, gs1.product_of(one.uri), _amount(one.quantity), uom
 
 
-def _parties(event: Event, shown: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    for direction, pairs in zip(SIDES, (event.sources, event.destinations), strict=True):
-        for kind, uri in pairs:
-            yield direction, plain(kind), uri, direction not in shown
+def _ends(event: Event, shown: Sequence[str]) -> str | None:
+    return format_ends([
+        End(direction, plain(kind), uri, direction not in shown)
+        for direction, pairs in zip(SIDES, (event.sources, event.destinations), strict=True)
+        for kind, uri in pairs
+    ])  # fmt: skip
 
 
 def links(

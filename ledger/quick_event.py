@@ -8,14 +8,14 @@ Source: verify/epcis.py, producers/epcis/rules.py and ledger/project.py, which i
 """
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from ledger.project import MAX_TEXT, UNLINKED, Told, links, plain
+from ledger.ends import End, format_ends
+from ledger.project import MAX_TEXT, SIDES, UNLINKED, Told, links, plain
 from producers.epcis.rules import MAX_AHEAD, TYPES, reference_problems
 from producers.epcis.validate import EventValidator
 from verify.entry import MAX_KEYS
@@ -64,11 +64,9 @@ def read_told(event: Raw, issuer: str, now: datetime, validator: EventValidator)
     for told in objects:
         uris.update(told[1:3] if told[2] else told[1:2])
     keys = _keys(event_id, uris, step == "retail_selling" or disposition == "returned")
-    row = (kind, action, step, disposition, event_id, time_ms, event["eventTimeZoneOffset"], issuer, point, location, False,
-           _plain(transformation), None)  # fmt: skip
+    row = (kind, action, step, disposition, event_id, time_ms, event["eventTimeZoneOffset"], issuer, point, location,
+           _ends(event), False, _plain(transformation), None)  # fmt: skip
     rows: dict[str, list[Row]] = {"events": [row], "event_objects": objects}
-    if parties := [*_parties(event, "source"), *_parties(event, "destination")]:
-        rows["event_parties"] = parties
     if kind not in UNLINKED:
         rows["links"] = [*links(issuer, kind, action, transformation, [(told[0], told[1]) for told in objects])]
     return event_id, keys, rows
@@ -107,9 +105,11 @@ def _measure(item: Raw) -> tuple[str | None, str | None]:
     return _amount(amount), _plain(uom)
 
 
-def _parties(event: Raw, direction: str) -> Iterable[Row]:
-    pairs = event.get(f"{direction}List", ())
-    return [(direction, _word(item.get("type")) or "", own_uri(item[direction]), False) for item in pairs]
+def _ends(event: Raw) -> str | None:
+    return format_ends([
+        End(side, _word(item.get("type")) or "", own_uri(item[side]), False)
+        for side in SIDES for item in event.get(f"{side}List", ())
+    ])  # fmt: skip
 
 
 def _keys(event_id: str, uris: set[str], selling: bool) -> tuple[bytes, ...]:

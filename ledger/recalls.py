@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from ledger.finding import names
 from ledger.lineage import lineage
 from ledger.models import EventObject, EventRow, RecallRow, RecallScope, SubjectKey
 from ledger.project import HUB
@@ -198,8 +199,7 @@ def _made(session: Session, uris: Iterable[str], before: int) -> dict[str, list[
     for part in chunks(sorted(set(uris))):
         named = func.coalesce(EventObject.lot, EventObject.uri)
         wanted = select(EventObject.uri, named, EventRow.event_time).join(EventRow, EventRow.index == EventObject.index)
-        told = or_(EventObject.uri.in_(part), EventObject.lot.in_(part))
-        for uri, lot, at in session.execute(wanted.where(told, commissions(), EventRow.index < before)):
+        for uri, lot, at in session.execute(wanted.where(names(part), commissions(), EventRow.index < before)):
             for one in {uri, lot}:
                 found.setdefault(one, []).append(at)
     return found

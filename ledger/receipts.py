@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledger.db import chunks
+from ledger.finding import has_digest
 from ledger.models import EntryRow, Published, StatementRow
 from ledger.tiles import TileStore
 from producers.sign import format_proof
@@ -77,7 +78,7 @@ def _entries(session: Session, digests: list[bytes], size: int) -> dict[bytes, t
     for part in chunks(digests):
         # By way of the statements: entries have no index of digests.
         rows = select(StatementRow.digest, EntryRow.index, EntryRow.entry).join(EntryRow, EntryRow.index == StatementRow.index)
-        rows = rows.where(StatementRow.digest.in_(part), EntryRow.index < size)
+        rows = rows.where(has_digest(*part), EntryRow.index < size)
         found |= {digest: (index, entry) for digest, index, entry in session.execute(rows)}
     return found
 

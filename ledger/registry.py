@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from ledger.finding import has_digest, names
 from ledger.models import (
     CommitmentRow,
     EntryRow,
@@ -87,7 +88,7 @@ class SqlHistory:
             select(EventRow.index, StatementRow.issuer, StatementRow.kid)
             .join(EventObject, EventObject.index == EventRow.index)
             .join(StatementRow, StatementRow.index == EventRow.index)
-            .where(or_(EventObject.uri == uri, EventObject.lot == uri), _COMMISSIONS, EventRow.index < before)
+            .where(names([uri]), _COMMISSIONS, EventRow.index < before)
             .order_by(EventRow.index)
         )
         return next((issuer for index, issuer, kid in self._session.execute(told) if self._mints(issuer, kid, uri, index)), None)
@@ -105,7 +106,7 @@ class SqlHistory:
 
     def logged(self, digest: bytes, before: int) -> Logged | None:
         """See authority.History."""
-        index = self._session.scalar(select(StatementRow.index).where(StatementRow.digest == digest))
+        index = self._session.scalar(select(StatementRow.index).where(has_digest(digest)))
         return self._logged(index) if index is not None and index < before else None
 
     def _logged(self, index: int) -> Logged:

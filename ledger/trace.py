@@ -18,8 +18,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
+from ledger.ends import ends_of
+from ledger.finding import names
 from ledger.lineage import Lineage, lineage
-from ledger.models import EntryRow, EventObject, EventParty, EventRow
+from ledger.models import EntryRow, EventObject, EventRow
 from ledger.project import HUB
 from ledger.shown import Audience, read_records
 from ledger.units import ANY, MAX_DEPTH, Hop, Scope, chunks, set_aside
@@ -170,53 +172,46 @@ def naming(found: Lineage, *, forward: bool) -> Iterator[ColumnElement[bool]]:
     """Conditions on EventObject joined with EventRow that hold for the events of a lineage, in parts short enough for SQL."""
     made = {hop.index for hop in found.hops}
     for part in chunks(found.selves):
-        named = or_(EventObject.uri.in_(part), EventObject.lot.in_(part))
+        named = names(part)
         # Back, what an ancestor was used for besides is somebody else's way.
         yield named if forward else and_(named, or_(EventObject.role != "input", EventObject.index.in_(made)))
     for spans in chunks(found.spans, _SPANS):
-        yield or_(
-            *(and_(EventObject.uri == span.unit, EventRow.event_time.between(span.since, span.until)) for span in spans)
-        )
+        inside = (and_(EventObject.uri == span.unit, EventRow.event_time.between(span.since, span.until)) for span in spans)
+        yield and_(names({span.unit for span in spans}, EventObject.uri), or_(*inside))
 
 
 def read_events(session: Session, indexes: Iterable[int], audience: Audience, *, before: int = ANY) -> tuple[Told, ...]:
     """Read events by index, ordered by claimed time."""
     wanted = sorted(set(indexes))
     things: dict[int, list[Thing]] = {}
-    parties: dict[int, list[Counterparty]] = {}
-    hidden: set[int] = set()
     told: list[Told] = []
     for part in chunks(wanted):
-        for row in session.scalars(select(EventObject).where(EventObject.index.in_(part)).order_by(EventObject.id)):
+        named = select(EventObject).where(EventObject.index.in_(part)).order_by(EventObject.index, EventObject.ordinal)
+        for row in session.scalars(named):
             things.setdefault(row.index, []).append(Thing(row.role, row.uri, row.lot, row.quantity, row.uom))
-        for end in session.scalars(select(EventParty).where(EventParty.index.in_(part)).order_by(EventParty.id)):
-            if end.withheld and audience == Audience.PUBLIC:
-                hidden.add(end.index)
-            else:
-                parties.setdefault(end.index, []).append(Counterparty(end.direction, end.type, end.uri))
         rows = (
             select(EventRow, EntryRow.time_ms, EntryRow.digest)
             .join(EntryRow, EntryRow.index == EventRow.index)
             .where(EventRow.index.in_(part))
         )
-        told += [_told(row, logged_ms, digest) for row, logged_ms, digest in session.execute(rows)]
+        told += [_told(row, logged_ms, digest, audience) for row, logged_ms, digest in session.execute(rows)]
     void = set_aside(session, wanted, before)
     whole = (
-        replace(
-            one, objects=tuple(things.get(one.index, ())), parties=tuple(parties.get(one.index, ())),
-            withheld=one.index in hidden, standing="set-aside" if one.index in void else "stands",
-        )
+        replace(one, objects=tuple(things.get(one.index, ())), standing="set-aside" if one.index in void else "stands")
         for one in told
-    )  # fmt: skip
+    )
     return tuple(sorted(whole, key=lambda one: (one.time_ms, one.index)))
 
 
-def _told(row: EventRow, logged_ms: int, digest: bytes) -> Told:
+def _told(row: EventRow, logged_ms: int, digest: bytes, audience: Audience) -> Told:
+    ends = ends_of(row.parties)
+    seen = [end for end in ends if not end.withheld or audience == Audience.REGULATOR]
     late = max(0, logged_ms - row.event_time) // HOUR
     time = local_time(row.event_time, row.offset)
     return Told(
         row.index, digest.hex(), row.type, row.action, row.biz_step, row.disposition, row.event_id, time, row.event_time,
-        logged_ms, late, row.issuer, row.read_point, row.biz_location, (), (), False,
+        logged_ms, late, row.issuer, row.read_point, row.biz_location, (),
+        tuple(Counterparty(end.direction, end.type, end.uri) for end in seen), len(seen) < len(ends),
     )  # fmt: skip
 
 

@@ -19,7 +19,9 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from ledger.models import EventObject, EventParty, EventRow, Link, WithdrawalRow
+from ledger.ends import ends_of
+from ledger.finding import names
+from ledger.models import EventObject, EventRow, Link, WithdrawalRow
 
 FOREVER = 2**62  # ms since 1970; after every event
 ANY = 2**53  # above every index of a log
@@ -195,8 +197,9 @@ def _packings(session: Session, column: InstrumentedAttribute[str], uris: Iterab
     for part in chunks(uris):
         wanted = select(Link, EventRow.event_time, EventRow.issuer).join(EventRow, EventRow.index == Link.index)
         wanted = wanted.where(column.in_(part), Link.kind == "contain", Link.index < scope.before)
+        wanted = wanted.order_by(Link.index, Link.ordinal).limit(scope.objects + 1)
         rows += [(Hop(link.from_uri, link.to_uri, link.index, link.kind), at, packer)
-                 for link, at, packer in session.execute(wanted.order_by(Link.id).limit(scope.objects + 1))]  # fmt: skip
+                 for link, at, packer in session.execute(wanted)]  # fmt: skip
     void = set() if scope.doubtful else set_aside(session, {hop.index for hop, _, _ in rows}, scope.before)
     ends = _emptied(session, {hop.target: None for hop, _, _ in rows}, scope)
     found = []
@@ -215,7 +218,7 @@ def _emptied(session: Session, units: Mapping[str, None], scope: Scope) -> dict[
             select(EventRow.index, EventObject.uri, EventRow.event_time, EventRow.issuer, child.uri, child.quantity)
             .join(EventRow, EventRow.index == EventObject.index)
             .outerjoin(child, and_(child.index == EventRow.index, child.role == "child"))
-            .where(EventObject.uri.in_(part), EventObject.role == "parent", EventObject.index < scope.before)
+            .where(names(part, EventObject.uri), EventObject.role == "parent", EventObject.index < scope.before)
             .where(unindexed(EventRow.action) == "DELETE", unindexed(EventRow.type) == "AggregationEvent")
         )
         rows = session.execute(wanted).all()
@@ -230,9 +233,13 @@ def _emptied(session: Session, units: Mapping[str, None], scope: Scope) -> dict[
 def _sent(session: Session, units: Sequence[str], scope: Scope) -> set[tuple[str, str]]:
     """(unit, party) where somebody else's event names the party as the unit's destination."""
     wanted = (
-        select(EventObject.uri, EventParty.uri)
-        .join(EventParty, and_(EventParty.index == EventObject.index, EventParty.direction == "destination"))
+        select(EventObject.uri, EventRow.issuer, EventRow.parties)
         .join(EventRow, EventRow.index == EventObject.index)
-        .where(EventObject.uri.in_(units), EventRow.issuer != EventParty.uri, EventRow.index < scope.before)
+        .where(names(units, EventObject.uri), EventRow.parties.is_not(None), EventRow.index < scope.before)
     )
-    return {(unit, party) for unit, party in session.execute(wanted)}
+    return {
+        (unit, end.uri)
+        for unit, issuer, parties in session.execute(wanted)
+        for end in ends_of(parties)
+        if end.direction == "destination" and end.uri != issuer
+    }

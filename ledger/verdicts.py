@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from ledger.admission import all_or_none
-from ledger.batch import Sequenced
 from ledger.candidates import Candidate
+from ledger.earlier import Sequenced
 from ledger.judging import Judge
 from ledger.pooling import Outcome, Parcel
 from ledger.problems import Refused

@@ -7,7 +7,7 @@ types; tables with JSON columns take the ordinary way, since they are rare.
 Source: sqlite3's executemany; PostgreSQL's COPY, binary format.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,14 +15,8 @@ from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Table, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from ledger.db import chunks
-
 # What is not here goes as text, JSON too: on the wire it is its text.
 _WIRE = {BigInteger: "int8", Integer: "int4", LargeBinary: "bytea", Boolean: "bool"}
-
-_FOUND = (
-    'SELECT s.{column}, s."index", s.digest, e.time_ms FROM statements s JOIN entries e ON e."index" = s."index" WHERE s.{column}'
-)
 
 
 def write_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -71,14 +65,3 @@ def _wire(table: Table, column: str) -> str:
     kind = type(table.c[column].type)
     return _WIRE.get(kind, "text")
 
-
-def held(session: Session, column: str, values: Sequence[bytes]) -> Iterator[Sequence[Any]]:
-    """Which of `values` the statements have in a unique column: (value, index, digest, sequencing time in ms) of each."""
-    connection = session.connection()
-    found = _FOUND.format(column=column)
-    if connection.dialect.name == "sqlite":
-        for part in chunks(values):
-            marks = ",".join("?" * len(part))
-            yield from connection.exec_driver_sql(f"{found} IN ({marks})", tuple(part))
-    elif values:
-        yield from connection.exec_driver_sql(f"{found} = ANY(%s)", (list(values),))

@@ -2,7 +2,6 @@
 Tiles alone are thus a complete, public, payload-free index: whoever counts the keys catches an omission, and content can be
 erased without touching the tree.  Source: protocol.md section 1, Entry."""
 from dataclasses import dataclass
-from itertools import pairwise
 from .errors import need
 
 MAX_KEYS = 1_024  # 41 + 32 * 1,024 = 32,809 bytes; tlog-tiles allows 65,535
@@ -17,7 +16,7 @@ class Entry:
 
     def encode(self) -> bytes:
         """Print the bytes; raises Malformed (`bad-entry`)."""
-        is_set = 0 < len(self.keys) <= MAX_KEYS and all(a < b for a, b in pairwise(self.keys))
+        is_set = 0 < len(self.keys) <= MAX_KEYS and tuple(sorted({*self.keys})) == self.keys
         need(is_set, f"1 to {MAX_KEYS} distinct subject keys in order were expected", "bad-entry")
         return b"\x01" + self.time_ms.to_bytes(8, "big") + self.digest + b"".join(self.keys)
 

@@ -7,16 +7,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ledger.models.base import Base
 
-_NAMED = text("lot IS NOT NULL")  # few objects name their lot apart
+# Few events take one back.
+_IN_SQLITE, _IN_POSTGRESQL = text("error_declaration = 1"), text("error_declaration")
 
 
 class SubjectKey(Base):
-    """Derived: which entries name a subject."""
+    """Derived: which entries name a subject.  The other way round, the entry itself holds its keys."""
 
     __tablename__ = "subject_keys"
     __table_args__ = ({"sqlite_with_rowid": False},)
     key: Mapped[bytes] = mapped_column(primary_key=True)
-    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
 class GrantRow(Base):
@@ -54,6 +55,7 @@ class EventRow(Base):
     """
 
     __tablename__ = "events"
+    __table_args__ = (Index("ix_events_event_id", "event_id", sqlite_where=_IN_SQLITE, postgresql_where=_IN_POSTGRESQL),)
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     type: Mapped[str]
     action: Mapped[str | None]
@@ -68,6 +70,8 @@ class EventRow(Base):
     issuer: Mapped[str]
     read_point: Mapped[str | None]
     biz_location: Mapped[str | None]
+    parties: Mapped[str | None]
+    """Counterparties as JSON (ends.py), since nothing is looked for by them; None where it names none."""
     error_declaration: Mapped[bool]
     """The event takes back an earlier one of the same event ID."""
     transformation_id: Mapped[str | None]
@@ -76,15 +80,16 @@ class EventRow(Base):
 
 
 class EventObject(Base):
-    """Derived: one object that an event names."""
+    """Derived: one object that an event names.  Found through subject_keys (finding.names), a product's lots by the product."""
 
     __tablename__ = "event_objects"
-    __table_args__ = (Index("ix_event_objects_lot", "lot", sqlite_where=_NAMED, postgresql_where=_NAMED),)
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    index: Mapped[int] = mapped_column(index=True)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """From 0, as the event has them."""
     role: Mapped[str]
     """epc, parent, child, input or output."""
-    uri: Mapped[str] = mapped_column(index=True)
+    uri: Mapped[str]
     lot: Mapped[str | None]
     """The lot, where `uri` is an item and the event names its lot."""
     product: Mapped[str | None] = mapped_column(index=True)
@@ -93,30 +98,15 @@ class EventObject(Base):
     uom: Mapped[str | None]
 
 
-class EventParty(Base):
-    """Derived: a counterparty of an event."""
-
-    __tablename__ = "event_parties"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    index: Mapped[int] = mapped_column(index=True)
-    direction: Mapped[str]
-    """source or destination."""
-    type: Mapped[str]
-    """possessing_party, owning_party, location, or the URI as given."""
-    uri: Mapped[str] = mapped_column(index=True)
-    withheld: Mapped[bool]
-    """Disclosed to the log but not to the public: only for regulators and trading partners."""
-
-
 class Link(Base):
     """Derived: an edge of the object graph, from upstream to downstream."""
 
     __tablename__ = "links"
-    __table_args__ = (UniqueConstraint("index", "from_uri", "to_uri", "kind"),)
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     from_uri: Mapped[str] = mapped_column(index=True)
     to_uri: Mapped[str] = mapped_column(index=True)
-    index: Mapped[int]
     kind: Mapped[str]
     """transform (input to output), contain (content into unit), uncontain (unit to what was taken out)."""
 

@@ -82,28 +82,26 @@ class EntryRow(Base):
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     time_ms: Mapped[int]
     digest: Mapped[bytes]
-    """Unique, which statements enforce: one random index less for every entry."""
     entry: Mapped[bytes]
     leaf: Mapped[bytes]
 
 
 class StatementRow(Base):
-    """What the entries commit to.  Each is bound to its entry by digest; erasable."""
+    """What the entries commit to.  Each is bound to its entry by digest; erasable.  Found by a hash through HashHead."""
 
     __tablename__ = "statements"
-    __table_args__ = (
-        Index("ix_statements_kind_index", "kind", "index"),
-    )
-    digest: Mapped[bytes] = mapped_column(primary_key=True)
-    index: Mapped[int] = mapped_column(unique=True)
-    signing_input_hash: Mapped[bytes] = mapped_column(unique=True)
-    """What a duplicate is judged by: an ECDSA signature has a twin, the signing input has none."""
+    # PostgreSQL would try to compress each row of more than 2 KB: a signature does not compress, and trying costs as much as
+    # half of all the rest.  Long statements still go out of line.
+    __table_args__ = ({"postgresql_with": {"toast_tuple_target": 8_160}},)
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[bytes]
+    signing_input_hash: Mapped[bytes]
+    """What a duplicate is judged by: an ECDSA signature has a twin, the signing input has none.  Unique: judging.py."""
     kind: Mapped[str]
     issuer: Mapped[str]
     kid: Mapped[str]
     event_id: Mapped[str | None]
-    event_key: Mapped[bytes | None] = mapped_column(unique=True)
-    """SHA-256 over issuer and event ID: none is taken twice.  None where it is repeated on purpose."""
+    """No issuer takes one twice: judging.py."""
     repeats: Mapped[int] = mapped_column(default=0)
     """1 where an event ID is repeated on purpose (error declaration, adoption of a logged statement)."""
     valid_from: Mapped[str]
@@ -114,3 +112,18 @@ class StatementRow(Base):
     """Texts of the disclosures as they travel; none once erased."""
     erased_by: Mapped[int | None]
     """Index of the Erasure."""
+
+
+class HashHead(Base):
+    """
+    Which statements have a hash that begins so: their digest, or what no second statement may take (earlier.py).
+
+    Derived.  Damage hides a statement, so that it can be logged twice; the audit finds either.  Only 8 bytes, in a table of
+    their own that batches are sorted into: an index at random places costs more than anything else that a statement brings.
+    """
+
+    __tablename__ = "hash_heads"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    head: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """finding.head"""
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

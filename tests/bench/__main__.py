@@ -4,6 +4,7 @@
     ingest.bulk.{es256,eddsa}.{sqlite,postgresql}    statements posted as lines, beside bare verification
     examine                                          one statement, without a service: the whole, its parts, the literal reading
     ingest.single.{sqlite,postgresql}                statements posted alone, beside an endpoint that only verifies
+    order.{sqlite,postgresql}                        the ordering transaction alone, by part; --size 1000000 for more
     growth.synthetic.{sqlite,postgresql}             appending and proving at 10⁴ … entries; --size 10000000 for all
     growth.indexed.{sqlite,postgresql}               the same with a row a statement and its unique indexes
     growth.served.{sqlite,postgresql}                real statements over HTTP; --size 1000000 for all
@@ -21,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from producers.keys import Algorithm
-from tests.bench import examining, growth, growth_served, ingest_bulk, ingest_single, peer, verifying
+from tests.bench import examining, growth, growth_served, ingest_bulk, ingest_single, ordering, peer, verifying
 from tests.bench.figures import Report
 from tests.bench.stage import POSTGRESQL, SQLITE, overrides
 
@@ -29,6 +30,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {"es256": "ES256", "eddsa": "EdDSA"}
 LAST_START_S = 500  # after that a whole run starts nothing more
 BULK_S, SINGLE_S = 5, 6  # seconds of a measurement in a whole run, which ends within 10 minutes; --seconds says otherwise
 SYNTHETIC, INDEXED, SERVED = {SQLITE: 1_000_000, POSTGRESQL: 100_000}, 100_000, 10_000  # entries; --size says otherwise
+ORDERED = 100_000
 Benchmark = Callable[[argparse.Namespace, Report], None]
 
 
@@ -42,6 +44,8 @@ def benchmarks() -> dict[str, Benchmark]:
     found["examine"] = lambda asked, report: examining.run("examine", ALGORITHMS, asked.size, report)
     for kind in (SQLITE, POSTGRESQL):
         found[f"ingest.single.{kind}"] = partial(_single, f"ingest.single.{kind}", kind)
+    for kind in (SQLITE, POSTGRESQL):
+        found[f"order.{kind}"] = partial(_order, f"order.{kind}", kind)
     for kind in (SQLITE, POSTGRESQL):
         found[f"growth.synthetic.{kind}"] = partial(_growth, f"growth.synthetic.{kind}", kind)
     found["peer"] = lambda asked, report: peer.run("peer", asked.size or 100_000, report)
@@ -65,6 +69,10 @@ def _driven(asked: argparse.Namespace, size: int) -> ingest_bulk.Bulk:
 def _single(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
     wanted = ingest_single.Single(asked.seconds or SINGLE_S, asked.size, asked.clients, overrides(asked.set))
     ingest_single.run(name, kind, wanted, report)
+
+
+def _order(name: str, kind: str, asked: argparse.Namespace, report: Report) -> None:
+    ordering.run(name, kind, asked.size or ORDERED, report)
 
 
 def _growth(name: str, kind: str, asked: argparse.Namespace, report: Report, *, indexed: bool = False) -> None:

@@ -2,8 +2,8 @@
 A log in this process that is fed entries without payloads, through the sequencer's own append, signing and publishing.
 
 Left out is what a statement's content brings along: its parsing, its signature and the rows derived from it.  Where `indexed`,
-each entry has its row among the statements, as if its content had been erased: there stand the unique indexes of digests, signing
-inputs and event IDs, which grow with the log at random places.
+each entry has its row among the statements, as if its content had been erased: there stand the indexes of digests and of what a
+statement takes for itself, which grow with the log at random places.
 """
 
 import os
@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
+from ledger.batch import ENTRY, STATEMENT
 from ledger.db import Database
+from ledger.earlier import heads_of
 from ledger.genesis import create_log
 from ledger.keys import Keys, create_keys
 from ledger.migrate import upgrade
@@ -34,11 +37,6 @@ from verify.note import parse_note
 
 SUBJECTS = 4  # keys of an entry: an event's issuer, product, lot and place
 DIGEST = slice(9, 41)  # of an entry: behind version and time
-ENTRY = ("index", "time_ms", "digest", "entry", "leaf")
-STATEMENT = (
-    "digest", "index", "signing_input_hash", "kind", "issuer", "kid", "event_id", "event_key", "repeats", "valid_from", "jws",
-    "disclosures", "erased_by",
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -67,6 +65,8 @@ class SyntheticLog:
             if self.indexed:
                 rows = [_statement(index, entry[DIGEST]) for index, entry in numbered]
                 write_tuples(session, StatementRow.metadata.tables["statements"], STATEMENT, rows)
+                heads = [(found, row[0]) for row in rows for found in heads_of(row[1], row[2], None)]
+                write_tuples(session, StatementRow.metadata.tables["hash_heads"], ("head", "index"), sorted(heads))
             grown, fresh = sequencer._grow(session, head, leaves, now)
             session.commit()
         sequencer._head = grown
@@ -124,9 +124,9 @@ def entries(count: int) -> list[bytes]:
     return [Entry(now, os.urandom(32), tuple(sorted(os.urandom(32) for _ in range(SUBJECTS)))).encode() for _ in range(count)]
 
 
-def _statement(index: int, digest: bytes) -> tuple[object, ...]:
+def _statement(index: int, digest: bytes) -> tuple[Any, ...]:
     other = sha256(digest).digest()
     return (
-        digest, index, other, "TraceabilityEvent", "https://farm.example/bench", "", f"urn:uuid:{digest[:16].hex()}", other, 0,
-        "2026-11-01T06:00:00+08:00", None, "[]", 0,
+        index, digest, other, "TraceabilityEvent", "https://farm.example/bench", "",
+        f"urn:uuid:{digest[:16].hex()}", 0, "2026-11-01T06:00:00+08:00", None, "[]", 0,
     )  # fmt: skip

@@ -16,6 +16,7 @@ TINY = {
     "ingest.bulk.eddsa.postgresql": ["--size", "300", "--lines", "100", "--connections", "2"],
     "examine": ["--size", "100"],
     "ingest.single.sqlite": ["--size", "60", "--clients", "4"],
+    "order.postgresql": ["--size", "600"],
     "growth.synthetic.sqlite": ["--size", "3000"],
     "growth.indexed.postgresql": ["--size", "3000"],
     "growth.served.sqlite": ["--size", "300", "--lines", "100", "--connections", "2"],
@@ -50,4 +51,4 @@ def test_a_benchmark_checks_what_it_measured_and_prints_figures_that_a_script_ca
 def test_a_name_stands_for_all_that_begin_with_it() -> None:
     listed = subprocess.run([sys.executable, "-m", "tests.bench", "--list"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert listed.stdout.splitlines() == list(benchmarks())
-    assert {name.split(".")[0] for name in benchmarks()} == {"ingest", "examine", "growth", "peer", "verify"}
+    assert {name.split(".")[0] for name in benchmarks()} == {"ingest", "examine", "order", "growth", "peer", "verify"}

@@ -71,7 +71,12 @@ TAMPERINGS = [
     ("events", "DELETE FROM events WHERE index = 6"),
     ("event_objects", "UPDATE event_objects SET quantity = '99' WHERE index = 5"),
     ("event_objects", "UPDATE event_objects SET lot = uri WHERE index = 5"),
-    ("event_parties", "UPDATE event_parties SET uri = 'https://shop.example/'"),
+    ("events", "UPDATE events SET parties = replace(parties, 'hub', 'shop')"),
+    ("event_objects", "UPDATE event_objects SET ordinal = 7 WHERE index = 5"),
+    ("hash_heads", "UPDATE hash_heads SET head = head + 1 WHERE index = 5"),
+    ("hash_heads", "DELETE FROM hash_heads WHERE index = 10"),
+    ("hash_heads", "INSERT INTO hash_heads (head, index) VALUES (7, 6)"),
+    ("hash_heads", "INSERT INTO hash_heads (head, index) VALUES (7, 600)"),
     ("links", "DELETE FROM links WHERE kind = 'transform'"),
     ("links", "UPDATE links SET kind = 'uncontain' WHERE kind = 'contain'"),
     ("recalls", "UPDATE recalls SET closed_by = NULL"),
@@ -144,7 +149,7 @@ class TestErasure:
         digest, entry = full.entry(8).digest, full.entry(8)
         by = self.erase(full, 8)
         with full.database.reading() as session:
-            row = session.get_one(StatementRow, digest)
+            row = session.get_one(StatementRow, 8)
             assert (row.jws, row.disclosures, row.erased_by) == (None, [], by)
             assert session.get(EventRow, 8) is None
             assert set(session.scalars(select(SubjectKey.key).where(SubjectKey.index == 8))) == set(entry.keys)
@@ -164,7 +169,7 @@ class TestErasure:
         (again,) = full.send(raw)
         assert (again.state, again.index) == ("duplicate", index)
         with full.database.reading() as session:
-            assert session.get_one(StatementRow, again.digest).jws is None
+            assert session.get_one(StatementRow, index).jws is None
 
     def test_only_the_operator_erases_and_never_a_control_statement(self, full: Rig) -> None:
         with full.database.reading() as session:

@@ -2,8 +2,9 @@
 
 from sqlalchemy import select
 
+from ledger.ends import ends_of
 from ledger.genesis import registrar_uri
-from ledger.models import EventParty, Link, RecallRow, StatementRow
+from ledger.models import EventRow, Link, RecallRow, StatementRow
 from ledger.project import HUB as HUB_NODE
 from ledger.registry import SqlHistory
 from ledger.shown import Audience, statement_of
@@ -97,7 +98,8 @@ def test_an_error_declaration_links_nothing(farm: Rig) -> None:
 
 def test_a_counterparty_that_was_withheld_is_marked(full: Rig) -> None:
     with full.database.reading() as session:
-        assert [(row.uri, row.withheld) for row in session.scalars(select(EventParty))] == [(HUB, True)]
+        told = [end for parties in session.scalars(select(EventRow.parties)) for end in ends_of(parties)]
+    assert [(end.uri, end.withheld) for end in told] == [(HUB, True)]
 
 
 def test_a_recall_is_closed_by_the_notice_that_closes_it(full: Rig) -> None:

@@ -53,7 +53,7 @@ def test_the_files_hold_the_log_and_its_checkpoint(full: Rig, tmp_path: Path) ->
     told = pq.read_table(tmp_path / "out" / "statements").to_pylist()
     with full.database.reading() as session:
         for one in told:
-            row = session.get_one(StatementRow, one["digest"])
+            row = session.get_one(StatementRow, one["index"])
             assert (one["index"], one["kind"], one["jws"]) == (row.index, row.kind, row.jws)
     assert len(told) == len(rows)
 
@@ -63,8 +63,8 @@ def test_what_a_party_withholds_is_not_in_the_files_unless_asked_for(full: Rig, 
     exported(full, tmp_path / "whole", derived=True)
 
     def says(folder: str) -> bool:
-        files = (tmp_path / folder).rglob("event_parties/*.parquet")
-        return HUB in [row["uri"] for path in files for row in pq.read_table(path).to_pylist()]
+        files = (tmp_path / folder).rglob("events/*.parquet")
+        return any(HUB in (row["parties"] or "") for path in files for row in pq.read_table(path).to_pylist())
 
     assert not says("public")
     assert "disclosures" not in pq.read_table(tmp_path / "public" / "statements").column_names

@@ -6,7 +6,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import select
 
-from ledger.models import EntryRow, EventParty, ParcelRow, Published, StatementRow
+from ledger.ends import ends_of
+from ledger.models import EntryRow, EventRow, ParcelRow, Published, StatementRow
 from ledger.pooling import published_size
 from ledger.problems import Fatal
 from ledger.receipts import receipt
@@ -125,7 +126,7 @@ class TestDisclosures:
         assert (again.state, again.index) == ("duplicate", index)
         with farm.database.reading() as session:
             row = session.scalars(select(StatementRow).where(StatementRow.index == index)).one()
-            party = session.scalars(select(EventParty).where(EventParty.index == index)).one()
+            (party,) = ends_of(session.get_one(EventRow, index).parties)
         assert len(row.disclosures) == 1
         assert (party.uri, party.withheld) == (HUB, True)
 

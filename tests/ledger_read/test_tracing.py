@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from ledger.db import Database
+from ledger.finding import head
 from ledger.lineage import lineage
-from ledger.models import EntryRow, StatementRow
+from ledger.models import EntryRow, HashHead, StatementRow
 from ledger.project import derive, store
 from ledger.registry import SqlHistory
 from ledger.shown import Audience
@@ -54,9 +55,10 @@ def feed(database: Database, shop: Workshop) -> Session:
         entry = shop.entries[one.index]
         session.add(EntryRow(index=one.index, time_ms=one.time_ms, digest=told.digest, entry=entry, leaf=one.leaf))
         session.add(StatementRow(
-            digest=told.digest, index=one.index, signing_input_hash=told.digest, kind=told.kind, issuer=told.issuer, kid=told.kid,
+            index=one.index, digest=told.digest, signing_input_hash=told.digest, kind=told.kind, issuer=told.issuer, kid=told.kid,
             repeats=1, valid_from="", jws=told.jws, disclosures=[],
         ))  # fmt: skip
+        session.add(HashHead(head=head(told.digest), index=one.index))
     session.flush()
     return session
 

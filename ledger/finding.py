@@ -1,0 +1,48 @@
+"""
+How rows are found by a hash: statements by their digest, objects by their subject keys.
+
+    has_digest    a condition on StatementRow
+    names         a condition on EventObject
+
+Of a digest only the head is looked for.  Heads collide by chance once in 2^64 pairs, and on purpose for whoever spends the
+money: so a head leads to rows, and the whole hash decides.
+
+Source: DECISIONS.md, "Eight bytes find, the whole hash decides".
+"""
+
+from collections.abc import Iterable
+from struct import Struct
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from ledger.models import EventObject, HashHead, StatementRow, SubjectKey
+from verify.subjects import key_of
+
+_HEAD = Struct(">q")  # 8 bytes as a signed number, since neither engine has others
+
+
+def head(hashed: bytes) -> int:
+    """The first 8 bytes of a hash, as a number that both engines compare."""
+    found: int = _HEAD.unpack_from(hashed)[0]
+    return found
+
+
+def has_digest(*digests: bytes) -> ColumnElement[bool]:
+    """On StatementRow: it has one of these digests."""
+    found = select(HashHead.index).where(HashHead.head.in_(list(map(head, digests))))
+    return and_(StatementRow.index.in_(found), StatementRow.digest.in_(digests))
+
+
+def names(uris: Iterable[str], *columns: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+    """
+    On EventObject: it is one of `uris` by one of `columns`, uri or lot unless said otherwise.
+
+    Every object that an event names is a subject of its statement (verify/subjects.py), so that its key leads here.  By way of
+    distinct events: an event of 1,000 objects must not be looked through once for each of them.
+    """
+    wanted = list(uris)
+    told = select(SubjectKey.index).where(SubjectKey.key.in_(list(map(key_of, wanted))))
+    is_one = [column.in_(wanted) for column in columns or (EventObject.uri, EventObject.lot)]
+    return and_(EventObject.index.in_(told), or_(*is_one))

@@ -1,0 +1,77 @@
+"""What is found by eight bytes is decided by the whole hash, and what is unique is judged, since no constraint holds it."""
+
+import pytest
+from sqlalchemy import delete, insert, select
+
+from ledger.audit import audit_ledger
+from ledger.audit_tiles import Broken
+from ledger.candidates import candidate_of
+from ledger.earlier import heads_of
+from ledger.finding import head
+from ledger.models import HashHead, StatementRow
+from ledger.receipts import Unknown, receipt
+from ledger.tiles import TileStore
+from tests.support.ledger import FARM, Rig, p256
+from verify.history import Record
+from verify.statement import parse_statement
+
+
+def lead(rig: Rig, hashed: bytes, index: int) -> None:
+    """Let a hash's head lead to a statement that has another, as a collision would."""
+    with rig.database.writing() as session:
+        session.execute(insert(HashHead), [{"head": head(hashed), "index": index}])
+        session.commit()
+
+
+def test_a_statement_whose_hash_begins_like_anothers_is_logged_and_not_taken_for_it(farm: Rig) -> None:
+    (first,) = farm.log(farm.event(FARM, p256("farm")))
+    raw = farm.event(FARM, p256("farm"))
+    candidate = candidate_of(Record.of(0, 0, parse_statement(raw)))
+    assert candidate.event_key is not None
+    lead(farm, candidate.signing_input_hash, first)
+    lead(farm, candidate.event_key, first)
+    (told,) = farm.send(raw)
+    assert (told.state, told.index) == ("published", first + 1)
+
+
+def test_a_digest_that_begins_like_anothers_has_no_receipt(farm: Rig) -> None:
+    (index,) = farm.log(farm.event(FARM, p256("farm")))
+    digest = farm.entry(index).digest
+    other = digest[:8] + bytes(24)
+    with farm.database.reading() as session:
+        assert receipt(session, farm.store, digest).index == index
+        with pytest.raises(Unknown):
+            receipt(session, farm.store, other)
+
+
+def test_a_statement_is_led_to_by_its_digest_and_by_what_it_takes(farm: Rig) -> None:
+    wrong = {"declarationTime": "2026-11-18T09:00:00+08:00", "reason": "incorrect_data"}
+    raws = [farm.event(FARM, p256("farm")), farm.event(FARM, p256("farm"), errorDeclaration=wrong)]
+    for raw, takes in zip(raws, (True, False), strict=True):
+        candidate = candidate_of(Record.of(0, 0, parse_statement(raw)))
+        (index,) = farm.log(raw)
+        key = candidate.event_key if takes else None
+        with farm.database.reading() as session:
+            held = set(session.scalars(select(HashHead.head).where(HashHead.index == index)))
+        assert held == set(heads_of(candidate.digest, candidate.signing_input_hash, key))
+        assert farm.send(raw)[0].state == "duplicate"
+
+
+def test_a_statement_that_was_logged_twice_is_found_by_the_audit(farm: Rig) -> None:
+    """A damaged table of heads hides a statement from the sequencer; the database has no constraint that would notice."""
+    raw = farm.event(FARM, p256("farm"))
+    (first,) = farm.log(raw)
+    with farm.database.writing() as session:
+        held = session.execute(select(HashHead.head, HashHead.index).where(HashHead.index == first)).mappings().all()
+        session.execute(delete(HashHead).where(HashHead.index == first))
+        session.commit()
+    (again,) = farm.send(raw)
+    assert (again.state, again.index) == ("published", first + 1)
+    with farm.database.writing() as session:
+        session.execute(insert(HashHead), [dict(row) for row in held])
+        session.commit()
+    with pytest.raises(Broken, match=f"entry {first + 1}: statements.signing_input_hash"):
+        audit_ledger(farm.database, TileStore(farm.store.objects), farm.keys.log.vkey, farm.keys.clock.vkey)
+    with farm.database.reading() as session:
+        named = session.scalars(select(StatementRow.digest).where(StatementRow.index >= first)).all()
+    assert named == [parse_statement(raw).digest] * 2
