@@ -45,6 +45,8 @@ class Examiners:
     validator: EventValidator
     workers: int = 0
     _pool: ProcessPoolExecutor | None = field(default=None, init=False)
+    _first: Future[bool] | None = field(default=None, init=False)
+    """Done when a worker has started: nobody waits for that, which takes a second."""
 
     def examine(self, raws: Sequence[bytes], *, now_ms: int, jwks: Jwks) -> Examined:
         """Check statements; results in their order.  `jwks` are the granted keys that they may name."""
@@ -52,6 +54,19 @@ class Examiners:
             return examine_here(raws, now_ms, self.validator, jwks)
         slices = [raws[at : at + SLICE] for at in range(0, len(raws), SLICE)]
         return [one for part, task in self._sent(slices, now_ms, jwks) for one in self._read(part, task, now_ms, jwks)]
+
+    def send(self, raws: Sequence[bytes], *, now_ms: int, jwks: Jwks) -> Task:
+        """Hand one slice to a worker, whose answer `unpack` reads; None where none is at hand: then the first is on its way."""
+        if self.workers == 0:
+            return None
+        try:
+            if self._first is None:
+                self._first = self._executor().submit(_validator_is_built)
+            if self._first.done() and self._pool is not None:
+                return self._sent([raws], now_ms, jwks)[0][1]
+        except BrokenProcessPool:
+            self._pool = self._first = None
+        return None
 
     def close(self) -> None:
         """End the workers."""
@@ -133,6 +148,10 @@ def work(slice_: bytes, jwks: Jwks, now_ms: int) -> bytes:
 @lru_cache(maxsize=1)
 def _validator() -> EventValidator:
     return EventValidator.build()
+
+
+def _validator_is_built() -> bool:
+    return bool(_validator())
 
 
 def usable_cores() -> int:
