@@ -9,7 +9,6 @@ Source: CSP Level 3; OWASP secure headers.
 
 from collections.abc import Mapping
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 API_CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -24,6 +23,7 @@ COMMON: Mapping[str, str] = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "geolocation=(), microphone=(), payment=(), usb=()",
 }
+_EMBEDDABLE = {b"access-control-allow-origin", b"cross-origin-resource-policy"}
 HSTS = "max-age=31536000"  # seconds: one year
 
 
@@ -32,7 +32,8 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self.app = app
-        self.common = {**COMMON, "strict-transport-security": HSTS} if https else COMMON
+        common = {**COMMON, "content-security-policy": API_CSP} | ({"strict-transport-security": HSTS} if https else {})
+        self.common = [(name.encode(), value.encode()) for name, value in common.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and complete the head of its answer."""
@@ -42,13 +43,14 @@ class SecurityHeaders:
 
         async def completed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self.common.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("content-security-policy", API_CSP)
+                # As bytes, once through: this is done for every answer.
+                headers = list(message.get("headers", ()))
+                given = {name.lower() for name, _ in headers}
+                headers += [one for one in self.common if one[0] not in given]
                 # What others may embed says so itself: tiles, bundles and receipts are for everybody.
-                if "access-control-allow-origin" not in headers:
-                    headers.setdefault("cross-origin-resource-policy", "same-origin")
+                if not given & _EMBEDDABLE:
+                    headers.append((b"cross-origin-resource-policy", b"same-origin"))
+                message["headers"] = headers
             await send(message)
 
         await self.app(scope, receive, completed)

@@ -20,6 +20,8 @@ from functools import partial
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
+from api.bell import Bell
+from api.examining import Together
 from api.rates import Rate
 from api.watcher import Watcher
 from ledger import parcels
@@ -49,6 +51,11 @@ class Intake:
     by_key: Rate = field(default_factory=lambda: Rate(0, "key"))
     """Statements a minute under one key."""
     _jwks: dict[str, dict[str, str]] = field(default_factory=dict)
+    _bell: Bell = field(default_factory=Bell)
+    together: Together = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.together = Together(self.examiners)
 
     async def submit(self, items: Sequence[bytes | Refused], *, together: bool, waits: bool) -> list[Outcome]:
         """What became of each statement, in order.  Raises Refused (`pool-full`) where nothing was taken."""
@@ -65,9 +72,10 @@ class Intake:
         if not kids <= self._jwks.keys():
             await run_in_threadpool(self._learn, kids - self._jwks.keys())
         jwks = {kid: self._jwks[kid] for kid in kids if kid in self._jwks}
+        if len(items) == len(raws) == 1:
+            return [await self.together.examine(raws[0], jwks)]
         check = partial(self.examiners.examine, raws, now_ms=time.time_ns() // 1_000_000, jwks=jwks)
-        # One takes less time than handing it to a thread; many would keep everybody else waiting.
-        done = iter(check() if len(raws) == 1 else await run_in_threadpool(check))
+        done = iter(await run_in_threadpool(check))
         return [one if isinstance(one, Refused) else next(done) for one in items]
 
     def _within_rate(self, found: Sequence[Candidate | Refused]) -> list[Candidate | Refused]:
@@ -114,13 +122,14 @@ class Intake:
 
     async def _through_pool(self, items: Sequence[Candidate], together: bool) -> list[Outcome]:
         now_ms = time.time_ns() // 1_000_000
-        tickets = [asyncio.wrap_future(one) for one in self.pool.offer(items, now_ms=now_ms, together=together)]
-        await asyncio.wait(tickets, timeout=WAIT_S)
+        answers = [self._bell.answer_of(one) for one in self.pool.offer(items, now_ms=now_ms, together=together)]
         told: list[Outcome] = []
-        for ticket in tickets:
-            if not ticket.done():
-                break  # what is late goes on without us, and all behind it: sending again will find it
-            told += ticket.result()
+        try:
+            async with asyncio.timeout(WAIT_S):
+                for answer in answers:
+                    told += await answer
+        except TimeoutError:
+            pass  # what is late goes on without us, and all behind it: sending again will find it
         return told + [Outcome("pending", one.digest) for one in items[len(told) :]]
 
     def _send(self, items: Sequence[Candidate], together: bool) -> int:

@@ -37,6 +37,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._told: dict[tuple[str, str, int], Histogram] = {}
         self._seconds = Histogram(
             "originmark_http_seconds", "Requests by route", ("method", "route", "status"), registry=registry, buckets=SECONDS
         )
@@ -56,7 +57,11 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float, problem: str | None) -> None:
         """A request was answered."""
-        self._seconds.labels(method, route, str(status)).observe(seconds)
+        told = self._told.get((method, route, status))
+        if told is None:
+            # The library looks a child up under a lock, by the texts of its labels: dearer than the counting.
+            told = self._told[method, route, status] = self._seconds.labels(method, route, str(status))
+        told.observe(seconds)
         if problem is not None:
             self.refused(problem)
 

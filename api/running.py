@@ -34,9 +34,10 @@ from ledger.db import SILENCE_S, Busy, Database, LeaseLost, sequencer_lock
 from ledger.examiners import Examiners, settle_down, usable_cores
 from ledger.keys import Keys, load_keys
 from ledger.problems import Refused
-from ledger.running import database_of, sequencer_of, store_of
+from ledger.running import database_of, sequencer_of, store_for_readers
 from ledger.sequencer import Sequencer
 from ledger.settings import Settings
+from ledger.settling import settle_worker
 from ledger.tallies import Tallies
 from producers.epcis.validate import EventValidator
 
@@ -98,7 +99,7 @@ def _service(
         database, sequencer.pool, Examiners(validator, workers), watcher, parcels.seal_key(keys.log), settings.pool_limit,
         Rate(settings.party_rate, "key"),
     )  # fmt: skip
-    store = store_of(settings)
+    store = store_for_readers(settings, database, keys)
     return Service(
         settings=settings, database=database, store=store, proofs=Proofs(database, store), validator=validator,
         intake=intake, tallies=Tallies(), watcher=watcher,
@@ -155,6 +156,7 @@ def _write(
         anchor_worker, settings, service.database, service.store, ended, provider=provider,
         tick_s=TICK if provider is None else DEV_TICK_S,
     )  # fmt: skip
-    collect = partial(collect_worker, service.database, service.store, ended)
-    with _thread("anchors", ended, anchor), _thread("collector", ended, collect):
+    collect = partial(collect_worker, service.database, sequencer.store, ended)
+    settle = partial(settle_worker, sequencer.publisher.settle, ended)
+    with _thread("anchors", ended, anchor), _thread("collector", ended, collect), _thread("settler", ended, settle):
         sequencer.run(stop, settings.sequence_interval_ms / 1000, check_lease)

@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from api.bodies import media_type, read_body
 from api.cors import preflight
-from api.deps import Reading, Service, Serving
+from api.deps import Direct, Reading, Service, Serving, service_of
 from api.language import pick_language
 from api.outcomes import as_json, state_of
 from api.problems import HttpProblem, problem_body, problem_response
@@ -49,9 +49,9 @@ class Submission:
     respond_async: bool
 
 
-@router.post("/statements")
-async def submit(request: Request, service: Serving) -> Response:
+async def submit(request: Request) -> Response:
     """Log one statement or many; see the module's text."""
+    service = service_of(request)
     submission = await _read(request)
     told = await service.intake.submit(
         submission.items, together=submission.all_or_none and not submission.single, waits=not submission.respond_async
@@ -60,6 +60,9 @@ async def submit(request: Request, service: Serving) -> Response:
         return _many(told, request, service, submission)
     proof = await service.proofs.of(told[0].digest) if told[0].index is not None else None
     return _single(told[0], proof, request, service)
+
+
+router.add_api_route("/statements", submit, methods=["POST"], route_class_override=Direct)
 
 
 async def _read(request: Request) -> Submission:

@@ -12,7 +12,7 @@ Source: obstore's S3Store; AWS, "Conditional writes"; SeaweedFS 4.48 keeps both 
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
 from configparser import Error as ConfigError
@@ -112,7 +112,7 @@ class BucketObjects:
         for one in done:
             one.result()
 
-    def settle(self) -> None:
+    def settle(self, paths: Iterable[str]) -> None:
         """See Objects.  A bucket answers once the object is durable."""
 
     def listed(self, prefix: str) -> list[Listed]:

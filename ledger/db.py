@@ -1,10 +1,15 @@
 """
-The database: one engine, sessions that read and sessions that write.
+The database: one engine, sessions that read, that write, and that note.
 
 SQLite has one writer: a transaction that will write says so when it begins (BEGIN IMMEDIATE), since one that reads first and
 then wants to write cannot wait its turn.  Nothing here commits; whoever opens a unit of work does, at its end.
 
-Source: sqlite.org/wal.html, sqlite.org/lang_transaction.html.
+A commit of `writing` is on the disk when it returns.  One of `noting` is seen by everybody at once, and may be lost in a power
+cut, with every later note and with nothing else: both databases write one journal in order, and the next commit of `writing`
+takes all before it to the disk.  So a note may hold only what a start can find out again.
+
+Source: sqlite.org/wal.html, sqlite.org/lang_transaction.html, sqlite.org/pragma.html#pragma_synchronous; PostgreSQL manual,
+"Asynchronous Commit".
 """
 
 import fcntl
@@ -28,6 +33,7 @@ _FENCE = """
       JOIN pg_class c ON c.oid = l.relation JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
      WHERE l.mode = 'RowExclusiveLock' AND c.relname IN ('entries', 'checkpoint', 'published') AND l.pid <> pg_backend_pid()
 """
+WRITE, NOTE = "write", "note"  # kinds of transactions
 SILENCE_S = 15  # a leader that checked nothing for so long is taken for dead, though its machine keeps the connection open
 
 
@@ -45,11 +51,15 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An engine, and how to open sessions on it.  `writing` takes SQLite's write lock at once; keep those short."""
+    """An engine, and how to open sessions on it.  `writing` and `noting` take SQLite's write lock at once; keep those short."""
 
     engine: Engine
     reading: sessionmaker[Session]
     writing: sessionmaker[Session]
+    noting: sessionmaker[Session]
+    writer: Engine
+    """Where those two get their connections: on SQLite one of their own, which keeps what it has read of the file between
+    batches, since nobody else writes in this process."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -58,6 +68,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self.writer.dispose()
         self.engine.dispose()
 
 
@@ -67,19 +78,21 @@ def open_database(url: str) -> Database:
     if parsed.get_backend_name() == "postgresql":
         # Keepalives: a primary that vanished without a word is noticed in seconds, not in TCP's two hours.
         alive = {"keepalives": 1, "keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3, "connect_timeout": 5}
-        engine = create_engine(
+        engine = writer = create_engine(
             parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10,
             connect_args={name: value for name, value in alive.items() if name not in parsed.query},
         )  # fmt: skip
     else:
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = create_engine(parsed)
-        event.listen(engine, "connect", _configure)
-        event.listen(engine, "begin", _begin)
-    event.listen(engine, "reset", _end)
-    writer = engine.execution_options(originmark_write=True)
-    return Database(engine, sessionmaker(engine), sessionmaker(writer))
+        engine, writer = create_engine(parsed), create_engine(parsed, pool_size=1, max_overflow=0, pool_timeout=BUSY / 1000)
+    for one in {engine, writer}:
+        if one.dialect.name == "sqlite":
+            event.listen(one, "connect", _configure)
+        event.listen(one, "begin", _begin)
+        event.listen(one, "reset", _end)
+    writing, noting = (sessionmaker(writer.execution_options(originmark=kind)) for kind in (WRITE, NOTE))
+    return Database(engine, sessionmaker(engine), writing, noting, writer)
 
 
 def _configure(connection: Any, _record: object) -> None:
@@ -93,8 +106,16 @@ def _configure(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("originmark_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    kind = connection.get_execution_options().get("originmark")
+    if connection.dialect.name != "sqlite":
+        if kind == NOTE:
+            # With replicas that confirm commits it means, too, that none of them is waited for.
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+        return
+    if kind is not None:
+        # Said each time: a connection goes from hand to hand, and what the last one wanted must not decide.
+        connection.exec_driver_sql(f"PRAGMA synchronous = {'NORMAL' if kind == NOTE else 'FULL'}")
+    connection.exec_driver_sql("BEGIN" if kind is None else "BEGIN IMMEDIATE")
 
 
 def _end(connection: Any, _record: object, _state: object) -> None:

@@ -11,7 +11,7 @@ import gc
 import marshal
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from queue import SimpleQueue
@@ -26,6 +26,7 @@ from producers.epcis.validate import EventValidator
 from verify.errors import VerificationError
 
 Examined = list[Candidate | Refused]
+Task = Future[bytes | None] | None
 SLICE = 256  # statements; 25 ms of work, against 1 ms of handing over
 MAX_WORKERS = 32
 HEAD = 256  # bytes of a header; ours have 130
@@ -45,12 +46,14 @@ class Examiners:
     """Workers that have nothing to do; None stands for one that has not begun, or has died."""
     _threads: ThreadPoolExecutor | None = field(default=None, init=False)
     """One for each worker, that hands it slices and waits."""
+    _begun: Sequence[Future[bytes | None]] = field(default=(), init=False)
+    """Done when every worker has begun: nobody waits for that, which takes a second."""
 
     def __post_init__(self) -> None:
-        count = min(self.workers, MAX_WORKERS)
-        if count:
-            self._threads = ThreadPoolExecutor(count, "examiners")
-        for _ in range(count):
+        self.workers = min(self.workers, MAX_WORKERS)
+        if self.workers:
+            self._threads = ThreadPoolExecutor(self.workers, "examiners")
+        for _ in range(self.workers):
             self._idle.put(None)
 
     def examine(self, raws: Sequence[bytes], *, now_ms: int, jwks: Jwks) -> Examined:
@@ -60,7 +63,20 @@ class Examiners:
         keys = {kid: dict(jwk) for kid, jwk in jwks.items()}
         slices = [raws[at : at + SLICE] for at in range(0, len(raws), SLICE)]
         tasks = [self._threads.submit(self._ask, part, keys, now_ms) for part in slices]
-        return [one for part, task in zip(slices, tasks, strict=True) for one in self._read(part, task.result(), now_ms, jwks)]
+        return [one for part, task in zip(slices, tasks, strict=True) for one in self.read(part, task.result(), now_ms, jwks)]
+
+    def send(self, raws: Sequence[bytes], *, now_ms: int, jwks: Jwks) -> Task:
+        """Hand one slice to a worker, whose answer `read` reads; None where none is at hand: then the first are on their way."""
+        if self._threads is None:
+            return None
+        try:
+            if not self._begun:
+                self._begun = [self._threads.submit(self._ask, (), {}, now_ms) for _ in range(self.workers)]
+            if all(one.done() for one in self._begun):
+                return self._threads.submit(self._ask, raws, {kid: dict(jwk) for kid, jwk in jwks.items()}, now_ms)
+        except RuntimeError:
+            pass  # the service stops, and its workers have ended
+        return None
 
     def close(self) -> None:
         """End the workers, once they have done what they were given."""
@@ -86,7 +102,8 @@ class Examiners:
                 worker.end()
             self._idle.put(good)
 
-    def _read(self, part: Sequence[bytes], found: bytes | None, now_ms: int, jwks: Jwks) -> Examined:
+    def read(self, part: Sequence[bytes], found: bytes | None, now_ms: int, jwks: Jwks) -> Examined:
+        """A worker's answer about a slice; where it died, None, the slice is examined here."""
         return examine_here(part, now_ms, self.validator, jwks) if found is None else unpack(found, part)
 
 

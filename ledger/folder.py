@@ -1,18 +1,21 @@
 """
-Objects in a folder: each appears whole or not at all, whenever the power goes.
+Objects in a folder: each appears whole or not at all, and is on the disk once it was settled.
 
-A file is written under a draft's name, synced, and only then linked to its own; the folders are synced once for a whole batch.
-obstore's local back-end is not used: it names a file before its bytes are on the disk, so that a power cut leaves an empty one.
+A file is written under a draft's name and then named, in five system calls and without a sync: nobody waits for the disk.
+A power cut may take what was not settled, or leave it empty, torn, or of the right size and all zeros; settling.py says how far
+the store is known to be on the disk, and a start derives the rest again.  obstore's local back-end is not used: nothing in it
+can be settled.
 
-Source: man 2 fsync, man 2 link; kernel documentation of ext4 (`auto_da_alloc` covers renames over a file, and not new names).
+Source: man 2 fsync, man 2 link; kernel documentation of ext4 (delayed allocation, `auto_da_alloc`).
 """
 
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from ledger.problems import Fatal
@@ -21,7 +24,7 @@ from producers.private import sync_folder
 
 DRAFTS = ".drafts"
 STALE = 3_600  # s; an older draft is what a crash left behind
-TOGETHER = 64  # files open at once
+TOGETHER = 64  # files synced at once: they share the commits of the file system's journal, a quarter of the time
 FEW = 8  # files that are not worth a thread
 
 
@@ -30,9 +33,9 @@ class FolderObjects:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-        self._folder, self._drafts = folder, folder / DRAFTS
+        self._folder, self._root = folder, str(folder) + os.sep
+        self._mine, self._number = secrets.token_hex(8), count()
         self._swept = False
-        self._unsettled: dict[Path, None] = {}
 
     def read(self, path: str) -> bytes | None:
         """See Objects."""
@@ -43,24 +46,23 @@ class FolderObjects:
 
     def create(self, path: str, data: bytes) -> None:
         """See Objects."""
-        self._put({path: data}, replace=False)
+        self._write({path: data}, self._link)
 
     def replace(self, path: str, data: bytes) -> None:
         """See Objects."""
-        self._put({path: data}, replace=True)
+        self._write({path: data}, self._rename)
 
     def write_many(self, items: Mapping[str, bytes], *, replace: bool) -> None:
         """See Batches."""
-        whole = list(items.items())
-        for at in range(0, len(whole), TOGETHER):
-            self._put(dict(whole[at : at + TOGETHER]), replace=replace)
-        self.settle()
+        self._write(items, self._rename if replace else self._link)
 
-    def settle(self) -> None:
-        """See Objects."""
-        unsettled, self._unsettled = self._unsettled, {}
-        for folder in unsettled:
-            sync_folder(folder)
+    def settle(self, paths: Iterable[str]) -> None:
+        """See Objects: syncs the files, then the folders that name them, up to the store's own."""
+        files = [self._folder / path for path in dict.fromkeys(paths)]
+        _each(_sync_file, files)
+        # A name lasts when its folder was synced, and the folder's own name when the one above was.
+        above = {folder for file in files for folder in file.parents if folder.is_relative_to(self._folder)}
+        _each(sync_folder, [folder for folder in above if folder.is_dir()])
 
     def listed(self, prefix: str) -> list[Listed]:
         """See Shelf."""
@@ -75,74 +77,91 @@ class FolderObjects:
         for path in paths:
             (self._folder / path).unlink(missing_ok=True)
         for folder in {(self._folder / path).parent for path in paths}:
-            if folder.is_dir() and not any(folder.iterdir()):
+            with suppress(OSError):  # not empty, or gone
                 folder.rmdir()
 
-    def _put(self, items: Mapping[str, bytes], *, replace: bool) -> None:
-        self._sweep()
-        with ExitStack() as stack:
-            drafts = [stack.enter_context(self._draft(data)) for data in items.values()]
-            _sync([descriptor for _, descriptor in drafts])
-            # A crash before this line leaves drafts that nobody reads, a crash after it good files under good names.
-            for (draft, _), (path, data) in zip(drafts, items.items(), strict=True):
-                self._name(draft, path, data, replace=replace)
-
-    @contextmanager
-    def _draft(self, data: bytes) -> Iterator[tuple[Path, int]]:
-        path = self._drafts / secrets.token_hex(8)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    def _write(self, items: Mapping[str, bytes], name: Callable[[str, str, bytes], None]) -> None:
+        if not self._swept:
+            self._sweep()
+        drafts: list[tuple[str, str, bytes]] = []
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            yield path, descriptor
+            for path, data in items.items():
+                drafts.append((self._draft(), path, data))
+                self._write_new(drafts[-1][0], data)
+            # A crash before this line leaves drafts that nobody reads, a crash after it whole files under their names.
+            for draft, path, data in drafts:
+                name(draft, path, data)
         finally:
-            os.close(descriptor)
-            path.unlink(missing_ok=True)
+            for draft, _, _ in drafts:
+                with suppress(FileNotFoundError):
+                    os.unlink(draft)
 
-    def _name(self, draft: Path, path: str, data: bytes, *, replace: bool) -> None:
-        target = self._folder / path
-        self._make(target.parent)
-        if replace:
-            draft.replace(target)
-        else:
-            try:
-                os.link(draft, target)
-            except FileExistsError:
-                # Our own earlier attempt, cut short after the link: fine.
-                if target.read_bytes() != data:
-                    raise Fatal(f"{path} exists with other bytes") from None
-        self._unsettled[target.parent] = None
+    def _draft(self) -> str:
+        return f"{self._root}{DRAFTS}/{self._mine}-{next(self._number)}"
 
-    def _make(self, folder: Path) -> None:
-        missing = []
-        while not folder.is_dir():
-            missing.append(folder)
-            folder = folder.parent
-        for one in reversed(missing):
-            one.mkdir(exist_ok=True, mode=0o755)
-            self._unsettled[one.parent] = None  # the folder's own name must last, too
+    def _write_new(self, draft: str, data: bytes) -> None:
+        try:
+            _write_new(draft, data)
+        except FileNotFoundError:
+            self._sweep()  # somebody removed the folder
+            _write_new(draft, data)
+
+    def _link(self, draft: str, path: str, data: bytes) -> None:
+        try:
+            self._named(os.link, draft, path)
+        except FileExistsError:
+            # Our own earlier attempt, cut short after the link: fine.
+            if self.read(path) != data:
+                raise Fatal(f"{path} exists with other bytes") from None
+
+    def _rename(self, draft: str, path: str, data: bytes) -> None:
+        self._named(os.rename, draft, path)
+
+    def _named(self, verb: Callable[[str, str], None], draft: str, path: str) -> None:
+        try:
+            verb(draft, self._root + path)
+        except FileNotFoundError:
+            # The folder is new, or was collected a moment ago.
+            (self._folder / path).parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            verb(draft, self._root + path)
 
     def _sweep(self) -> None:
-        """Make the drafts' folder; once, remove what crashes left in it."""
-        self._drafts.mkdir(exist_ok=True, mode=0o755, parents=True)
-        if self._swept:
-            return
-        for draft in self._drafts.iterdir():
+        """Make the drafts' folder, and remove what crashes left in it; once."""
+        drafts = self._folder / DRAFTS
+        drafts.mkdir(exist_ok=True, mode=0o755, parents=True)
+        for draft in drafts.iterdir():
             # Another process may be writing right now: only what is old is nobody's.
             if draft.stat().st_mtime < time.time() - STALE:
                 draft.unlink(missing_ok=True)
         self._swept = True
 
 
-def _sync(descriptors: Sequence[int]) -> None:
-    """Sync files; many at once, which share the commits of the file system's journal (64 files: a quarter of the time)."""
-    if len(descriptors) <= FEW:
-        for descriptor in descriptors:
-            os.fsync(descriptor)
+def _write_new(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    finally:
+        os.close(descriptor)
+
+
+def _each(sync: Callable[[Path], None], paths: Collection[Path]) -> None:
+    if len(paths) <= FEW:
+        for path in paths:
+            sync(path)
         return
-    with ThreadPoolExecutor(len(descriptors) // 4) as pool:
-        list(pool.map(os.fsync, descriptors))
+    with ThreadPoolExecutor(min(TOGETHER, len(paths)) // 4) as pool:
+        list(pool.map(sync, paths))
+
+
+def _sync_file(path: Path) -> None:
+    # Another descriptor than the writer's is as good: what is synced is the file.
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _told(prefix: str, path: Path) -> Listed:

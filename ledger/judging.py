@@ -34,6 +34,8 @@ from verify.errors import NotGranted, VerificationError
 from verify.merkle import Hash
 from verify.statement import CONTROL_KINDS, verify_signature
 
+MAX_KEYS = 65_536  # keys remembered as good, 300 bytes each
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -46,9 +48,15 @@ class Mark:
 
 
 class Judge:
-    """Gives indexes from `index` on, all with the time `time_ms`.  Reads and writes through `session`, never commits."""
+    """
+    Gives indexes from `index` on, all with the time `time_ms`.  Reads and writes through `session`, never commits.
 
-    def __init__(self, session: Session, origin: str, *, index: int, time_ms: int) -> None:
+    `in_force` is kept from batch to batch by a caller who empties it when a batch was not committed.
+    """
+
+    def __init__(
+        self, session: Session, origin: str, *, index: int, time_ms: int, in_force: set[tuple[str, str]] | None = None
+    ) -> None:
         self.history = SqlHistory(session, origin)
         self.batch = Batch(session, time_ms)
         self._session = session
@@ -56,7 +64,8 @@ class Judge:
         self._time_ms = time_ms
         self._known: dict[bytes, Sequenced] = {}
         self._events: dict[bytes, bytes] = {}
-        self._in_force: set[tuple[str, str]] = set()
+        self._in_force = set() if in_force is None else in_force
+        """Who speaks by which key, as of the last control statement: a later index changes nothing, so batches share it."""
 
     @property
     def leaves(self) -> list[Hash]:
@@ -114,10 +123,12 @@ class Judge:
         self._in_force.clear()
 
     def _check_key(self, candidate: Candidate) -> None:
-        """The key is its party's here.  Asked once a batch, since only a control statement changes the answer."""
+        """The key is its party's here.  Asked once, since only a control statement changes the answer."""
         who = (candidate.issuer, candidate.kid)
         if who not in self._in_force:
             key_at(self.history, *who, self._index)
+            if len(self._in_force) >= MAX_KEYS:
+                self._in_force.clear()
             self._in_force.add(who)
 
     def _check_signature(self, candidate: Candidate) -> Sequenced | None:

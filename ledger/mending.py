@@ -18,7 +18,7 @@ from ledger.models import EntryRow
 from ledger.objects import Shelf
 from ledger.problems import Fatal
 from ledger.tile_cache import LENGTH, hash_at, rows_over
-from ledger.tiles import HEIGHT, TileStore
+from ledger.tiles import HEIGHT, TileStore, paths_between
 from verify.entry import Entry
 from verify.merkle import Hash, leaf_hash
 from verify.tiles import WIDTH, tile_path
@@ -62,6 +62,36 @@ def mend(session: Session, store: TileStore, size: int) -> list[str]:
         if level != "entries":
             _check_above(store, int(level), index, size)
     return [tile_path(*named) for named in lost]
+
+
+def mend_partials(store: TileStore, old: int, size: int) -> list[str]:
+    """
+    Write partial tiles anew that are not what the tree of `size`, which is whole, begins with; returns the paths.
+
+    Those of the trees between `old` and `size`, as far as they are there: nobody syncs them, since the next batch replaces
+    them, and somebody may still read by an older checkpoint.
+    """
+    shelf, mended = store.objects, list[str]()
+    if not isinstance(shelf, Shelf) or old == size:
+        return []
+    for path in paths_between(old, size):
+        full = path.partition(".p/")[0]
+        wide = b"" if (stored := shelf.read(path)) is None else stored
+        for one in shelf.listed(f"{full}.p/"):
+            width = int(one.path.rpartition("/")[2])
+            right = _beginning(wide, width, entries=full.startswith("tile/entries/"))
+            if right and shelf.read(one.path) != right:
+                store.objects.replace(one.path, right)
+                mended.append(one.path)
+    return mended
+
+
+def _beginning(tile: bytes, width: int, *, entries: bool) -> bytes:
+    """The partial tile of `width`; empty where `tile` is narrower."""
+    end = 0 if entries else width * LENGTH
+    for _ in range(width if entries else 0):
+        end += 2 + int.from_bytes(tile[end : end + 2], "big")
+    return tile[:end] if end <= len(tile) else b""
 
 
 def _full(size: int) -> Iterator[Named]:

@@ -1,8 +1,8 @@
 """
 The object store, as few verbs: a local folder by default, a bucket in earnest.
 
-Not trusted: whoever reads proofs detects damage; at worst the log stops.  What is promised: `create` never changes an object,
-and what was written before `settle` is durable when it returns.
+Not trusted: whoever reads proofs detects damage; at worst the log stops.  What is promised: an object appears whole, `create`
+never changes one, and what is named to `settle` is durable when that returns; until then a power cut may take it.
 
     Objects      what the log needs
     Batches      writes many at once, faster
@@ -38,8 +38,8 @@ class Objects(Protocol):
     def replace(self, path: str, data: bytes) -> None:
         """Write an object in place of the one there."""
 
-    def settle(self) -> None:
-        """Return once everything written so far is durable."""
+    def settle(self, paths: Iterable[str]) -> None:
+        """Return once these objects, which are there, are durable as they are now."""
 
 
 @runtime_checkable
@@ -47,7 +47,7 @@ class Batches(Protocol):
     """An object store that is faster at many objects than at one."""
 
     def write_many(self, items: Mapping[str, bytes], *, replace: bool) -> None:
-        """Create or overwrite all, in any order; all are durable when it returns.  Raises as Objects."""
+        """Create or overwrite all, in any order.  Raises as Objects."""
 
 
 @runtime_checkable
@@ -67,13 +67,12 @@ def open_objects(url: str, settings: BucketSettings | None = None) -> FolderObje
 
 
 def write_all(objects: Objects, items: Mapping[str, bytes], *, replace: bool) -> None:
-    """Write many objects, together where the store can; durable on return.  Raises as Objects: some may be written then."""
+    """Write many objects, together where the store can.  Raises as Objects: some may be written then."""
     if isinstance(objects, Batches):
         objects.write_many(items, replace=replace)
         return
     for path, data in items.items():
         (objects.replace if replace else objects.create)(path, data)
-    objects.settle()
 
 
 def read_all(objects: Objects, paths: Iterable[str]) -> Iterator[bytes | None]:
@@ -106,5 +105,5 @@ class HttpObjects:
 
     replace = create
 
-    def settle(self) -> None:
+    def settle(self, paths: Iterable[str]) -> None:
         """See Objects; nothing is ever written."""

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Integer, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from ledger.candidates import Candidate, pack, unpack
@@ -32,6 +32,15 @@ from producers.sign import Signer
 KEEP = 86_400_000  # ms that a finished row, and a refusal, can still be asked for
 OPEN = ("waiting", "sequenced")
 _TAG = 32
+# By the table and not through the ORM: both are asked once a batch, mostly for nothing.
+_OLDEST = (
+    select(ParcelRow.__table__).where(ParcelRow.state == "waiting").order_by(ParcelRow.id).limit(bindparam("most", type_=Integer))
+)
+_END = (
+    update(ParcelRow.__table__)  # type: ignore[arg-type]
+    .where(ParcelRow.state == "sequenced", ParcelRow.top < bindparam("size"))
+    .values(state="done")
+)
 
 
 def seal_key(log: Signer) -> bytes:
@@ -58,17 +67,17 @@ def send(session: Session, items: Sequence[Candidate], key: bytes, *, now_ms: in
 def waiting(session: Session, limit: int, key: bytes) -> list[Parcel]:
     """The oldest parcels, of about `limit` statements.  A damaged one is refused as a whole when it is judged."""
     found: list[Parcel] = []
-    oldest = select(ParcelRow).where(ParcelRow.state == "waiting").order_by(ParcelRow.id).limit(max(1, limit))
-    for row in session.scalars(oldest):
+    # As mappings: a row is a tuple, and has a `count` of its own.
+    for row in session.connection().execute(_OLDEST, {"most": max(1, limit)}).mappings():
         if limit <= 0:
             break
-        found.append(Parcel(_opened(row, key), row.together, row.id, row.received_ms))
-        limit -= row.count
+        found.append(Parcel(_opened(row["content"], key), row["together"], row["id"], row["received_ms"]))
+        limit -= row["count"]
     return found
 
 
-def _opened(row: ParcelRow, key: bytes) -> list[Candidate]:
-    tag, content = row.content[:_TAG], row.content[_TAG:]
+def _opened(sealed: bytes, key: bytes) -> list[Candidate]:
+    tag, content = sealed[:_TAG], sealed[_TAG:]
     if not hmac.compare_digest(tag, _tag(content, key)):
         return []
     return [one for one in unpack(content) if isinstance(one, Candidate)]
@@ -102,7 +111,7 @@ def remember(session: Session, outcomes: Sequence[Outcome], now_ms: int) -> None
 
 def publish(session: Session, size: int) -> None:
     """End the rows whose entries lie below `size`: everybody can see them."""
-    session.execute(update(ParcelRow).where(ParcelRow.state == "sequenced", ParcelRow.top < size).values(state="done"))
+    session.connection().execute(_END, {"size": size})
 
 
 def purge(session: Session, now_ms: int) -> None:

@@ -2,35 +2,45 @@
 Publishing: witnesses first, then tiles, then the checkpoint, then the submitters.
 
 All of it repeats without harm: tiles have the same bytes whoever writes them, and a checkpoint is served only after its
-tiles.  Nothing here gives an index or signs a tree.
+tiles.  None of it waits for the disk: what a power cut takes, `recover` derives again.  Nothing here gives an index or signs a
+tree.
 
 Source: Sunlight (internal/ctlog, sequencePool steps 6 to 8); c2sp.org/tlog-tiles.
 """
 
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from ledger import parcels
 from ledger.db import Database
-from ledger.mending import mend
+from ledger.deriving import LOOK_BACK, derive_lost
 from ledger.models import CosignatureRow, EntryRow, Published
 from ledger.observing import Observer, Silent
 from ledger.pooling import Outcome, Parcel, answer
 from ledger.problems import Fatal
+from ledger.settling import settle
 from ledger.signing import Signed, open_signed, with_lines
 from ledger.tiles import RightEdge, Tiles, TileStore
 from ledger.witness import Witness, collect
-from verify.merkle import Hash, leaf_hash, prove_consistency
+from verify.checkpoint import Checkpoint
+from verify.merkle import Hash, prove_consistency
 from verify.note import VerifierKey, parse_note
 from verify.tiles import WIDTH
 
 log = structlog.get_logger()
 
-REBUILD = 65_536  # entries read at once while a lost tree is derived anew
+
+
+_SERVE = (
+    update(Published.__table__)  # type: ignore[arg-type]
+    .where(Published.origin == bindparam("log"))
+    .values({name: bindparam(name) for name in ("size", "body", "time_ms")})
+)
 
 
 class NotPublished(Exception):
@@ -44,7 +54,7 @@ class Unpublished:
     size: int
     tiles: Tiles
     entries: Sequence[bytes] = ()
-    """From `size` on, as read back from the database; none where they are to be read."""
+    """From `size` on, as read back from the database."""
 
 
 @dataclass(slots=True)
@@ -58,12 +68,21 @@ class Publisher:
     witnesses: Sequence[Witness] = ()
     quorum: int = 0
     observer: Observer = field(default_factory=Silent)
+    look_back: int = LOOK_BACK
     _waiting: Unpublished | None = field(default=None, init=False)
     _served: str = field(default="", init=False)
     """The log's own note of the checkpoint that is served."""
+    _settled: str = field(default="", init=False)
+    """The one that was served when everything was synced last."""
     _owed: list[tuple[Parcel, Sequence[Outcome]]] = field(default_factory=list, init=False)
     """Answers to this process's submitters, held back until everybody can see their entries."""
+    _tail: tuple[int, Sequence[bytes]] = field(default=(0, ()), init=False)
+    """The size that is published, and the entries of its last bundle where that is not full."""
     _looked: bool = field(default=False, init=False)
+    """Whether this process has compared what a start compares."""
+    doubted: bool = field(default=False, init=False)
+    """A sync failed: nothing that is not settled may be trusted, whatever is read of it, before `recover`."""
+    _syncing: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def take(self, fresh: Unpublished) -> None:
         """Remember what the sequencer added; nothing may be waiting."""
@@ -92,76 +111,83 @@ class Publisher:
         size = signed.checkpoint.size
         lines = self._cosign(signed, waiting.tiles)
         body = with_lines(signed.body, list(lines.values()))
-        with self.database.reading() as session:
-            bundles = self._bundles(session, waiting.size, size, waiting.entries)
-        self.store.write(waiting.tiles, bundles)
+        # None of this waits for the disk.  A power cut from here on may lose any of it, also parts, also what readers have
+        # seen: recover derives it again from the committed entries, before anybody is shown anything (settling.py).
+        self.store.write(waiting.tiles, self._bundles(waiting, size))
         # The checkpoint comes last, so that whatever it commits to can be read.
         self.store.write_checkpoint(body)
-        with self.database.writing() as session:
+        # A note: lost in a power cut, it is made again by the same recover, from the checkpoint that the order committed.
+        # Until then the row names a smaller tree of the same log.  Whoever reads it, here or on a replica (receipts, bundles,
+        # anchors, states), says a little less than was known and nothing else; a parcel that was done is waited for again,
+        # and has the same verdicts.  Only a quorum's lines nobody here can make again: they are committed for good.
+        with (self.database.writing if self.quorum else self.database.noting)() as session:
             _serve(session, signed, body, lines)
             parcels.publish(session, size)
             # Before this commit submitters wait, though everybody can see their entries; after it they are answered.
             session.commit()
         self._waiting, self._served = None, signed.body
 
+    def settle(self) -> None:
+        """
+        Sync what is published; see settling.py.  From any thread.
+
+        Raises OSError, SQLAlchemyError.  After the first nothing is settled before `recover` has written it all anew: the
+        kernel may call pages clean that it failed to write, and another sync would say yes.
+        """
+        with self._syncing:
+            if self.doubted:
+                return
+            body = self._served
+            try:
+                settle(self.database, self.store, signed_anew=body != self._settled)
+                self._settled = body
+            except OSError:
+                self.doubted = True
+                raise
+
     def recover(self, signed: Signed) -> RightEdge:
         """
-        Derive what a crash may have left unwritten, and compare what is served with `signed`.
+        Derive what a crash or a power cut may have taken, and compare what is served with `signed`.
 
         Raises Fatal where the store serves a larger or another tree that our key signed (then this database is an old
         copy, and going on would fork the log), or where the entries do not give the signed root.
         """
-        self._waiting, self._served = None, ""
-        new = signed.checkpoint
+        self._waiting, self._served, self._settled, self._tail = None, "", "", (0, ())
         self._check_served(signed)
-        with self.database.reading() as session:
-            row = session.get(Published, new.origin)
-            old = min(row.size, new.size) if row else 0
-            edge, touched = self._edge(session, old, signed)
-            bundles = self._bundles(session, max(0, old - 1), new.size)
-        # The local store may have lost or torn its newest files in a power cut: the right edge is written again.
-        self.store.write({**edge.tiles, **touched}, bundles, repair=True)
-        self._waiting = Unpublished(new.size, touched)
+        size = signed.checkpoint.size
+        with self._syncing, self.database.reading() as session:
+            row = session.get(Published, signed.checkpoint.origin)
+            shown = min(row.size, size) if row else 0
+            edge = derive_lost(
+                session, self.store, signed.checkpoint, settled=min(row.settled, shown) if row else 0, shown=shown,
+                look_back=self.look_back, anew=self.doubted or not self._looked, first=not self._looked,
+            )  # fmt: skip
+            if row is not None:
+                self._restore_checkpoint(row.body)
+            self._looked, self.doubted = True, False
         return edge
 
-    def _edge(self, session: Session, old: int, signed: Signed) -> tuple[RightEdge, Tiles]:
-        new = signed.checkpoint
-        try:
-            edge, touched = self.store.read_edge(old).extend(_leaves(session, old, new.size))
-            if edge.root() == new.root:
-                self._mend(session, old)
-                return edge, touched
-        except Fatal as error:
-            log.warning("tiles.damaged", error=str(error))
-        return self._rebuild(session, signed), {}
-
-    def _mend(self, session: Session, size: int) -> None:
-        """Once a process: the right edge is sound, and what lies to its left is at least there.  Raises Fatal."""
-        if not self._looked:
-            for path in mend(session, self.store, size):
-                log.warning("tiles.mended", path=path)
-        self._looked = True
-
-    def _rebuild(self, session: Session, signed: Signed) -> RightEdge:
-        """Write every tile anew from the entries; the root decides whether they are the log."""
-        edge, size = RightEdge(), signed.checkpoint.size
-        for start in range(0, size, REBUILD):
-            end = min(start + REBUILD, size)
-            edge, touched = edge.extend(_leaves(session, start, end))
-            self.store.write(touched, self._bundles(session, start, end), repair=True)
-        if edge.root() != signed.checkpoint.root:
-            raise Fatal("the entries do not give the signed root")
-        return edge
+    def _restore_checkpoint(self, body: str) -> None:
+        """Show again what was published, where the file was lost: the next one may have to wait for witnesses."""
+        served = self._opened_served()
+        if served is None or served.size < open_signed(body, self.log_key, self.clock_key).checkpoint.size:
+            self.store.write_checkpoint(body)
+        elif self.doubted or not self._looked:
+            self.store.write_checkpoint(self.store.read_checkpoint() or body)
 
     def _check_served(self, signed: Signed) -> None:
-        served = self.store.read_checkpoint()
-        try:
-            theirs = open_signed(served or "", self.log_key, self.clock_key).checkpoint
-        except Fatal:
+        ours, theirs = signed.checkpoint, self._opened_served()
+        if theirs is None:
             return  # nothing there, or damage: it is written again
-        ours = signed.checkpoint
         if theirs.size > ours.size or (theirs.size == ours.size and theirs.root != ours.root):
             raise Fatal(f"the store serves a tree of {theirs.size} that this database ({ours.size}) does not know")
+
+    def _opened_served(self) -> Checkpoint | None:
+        """What the store serves under our keys."""
+        try:
+            return open_signed(self.store.read_checkpoint() or "", self.log_key, self.clock_key).checkpoint
+        except Fatal:
+            return None
 
     def _cosign(self, signed: Signed, tiles: Tiles) -> dict[str, str]:
         size = signed.checkpoint.size
@@ -179,29 +205,32 @@ class Publisher:
             raise NotPublished(f"{len(lines)} of {self.quorum} witnesses signed the tree of {size}")
         return lines
 
-    def _bundles(self, session: Session, start: int, end: int, known: Sequence[bytes] = ()) -> dict[int, list[bytes]]:
-        """Every bundle that has an entry of [start, end), from its first entry on; `known` are those from `start` on."""
-        if start >= end:
+    def _bundles(self, waiting: Unpublished, end: int) -> dict[int, list[bytes]]:
+        """Every bundle that has an entry of [waiting.size, end), from its first entry on."""
+        if waiting.size >= end:
             return {}
-        first, read = start // WIDTH * WIDTH, start if known else end
-        wanted = select(EntryRow.entry).where(EntryRow.index >= first, EntryRow.index < read).order_by(EntryRow.index)
-        entries = [*(session.scalars(wanted) if first < read else ()), *known]
+        first = waiting.size // WIDTH * WIDTH
+        entries = [*self._before(first, waiting.size), *waiting.entries]
         if len(entries) != end - first:
             raise Fatal(f"entries are missing between {first} and {end}")
-        return {first // WIDTH + at // WIDTH: entries[at : at + WIDTH] for at in range(0, len(entries), WIDTH)}
+        bundles = {first // WIDTH + at // WIDTH: entries[at : at + WIDTH] for at in range(0, len(entries), WIDTH)}
+        self._tail = end, entries[len(entries) - end % WIDTH :]
+        return bundles
 
-
-def _leaves(session: Session, start: int, end: int) -> list[Hash]:
-    wanted = select(EntryRow.entry).where(EntryRow.index >= start, EntryRow.index < end).order_by(EntryRow.index)
-    leaves = [leaf_hash(entry) for entry in session.scalars(wanted)]
-    if len(leaves) != end - start:
-        raise Fatal(f"entries are missing between {start} and {end}")
-    return leaves
+    def _before(self, first: int, end: int) -> Sequence[bytes]:
+        """The entries of the last bundle so far: from the batch before, or from the database."""
+        if self._tail[0] == end or first == end:
+            return self._tail[1] if first < end else ()
+        with self.database.reading() as session:
+            wanted = select(EntryRow.entry).where(EntryRow.index >= first, EntryRow.index < end).order_by(EntryRow.index)
+            return session.scalars(wanted).all()
 
 
 def _serve(session: Session, signed: Signed, body: str, lines: dict[str, str]) -> None:
     size = signed.checkpoint.size
-    session.merge(Published(origin=signed.checkpoint.origin, size=size, body=body, time_ms=signed.time_s * 1000))
+    row = {"size": size, "body": body, "time_ms": signed.time_s * 1000}
+    if not session.connection().execute(_SERVE, row | {"log": signed.checkpoint.origin}).rowcount:
+        session.add(Published(origin=signed.checkpoint.origin, settled=0, **row))
     if lines:
         session.execute(delete(CosignatureRow).where(CosignatureRow.name.in_(lines)))
     text = parse_note(body).text

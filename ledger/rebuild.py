@@ -8,7 +8,7 @@ span of entries at a time.
 Source: Tessera's fsck; c2sp.org/tlog-tiles.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -81,14 +81,24 @@ def check_root(session: Session, truth: Truth, told: Told) -> None:
         told(end - start)
 
 
-def find_faults(session: Session, store: TileStore, sizes: Sequence[int], told: Told, *, mend: bool) -> Iterator[Fault]:
-    """Compare every object of the trees of `sizes` (ascending) with the store; with `mend`, write what is not right."""
-    for start, end, objects in _derived(session, sizes):
+def find_faults(
+    session: Session, store: TileStore, sizes: Sequence[int], told: Told = lambda _: None, *, mend: bool,
+    since: RightEdge = RightEdge(), anew: Container[str] = (),
+) -> Iterator[Fault]:  # fmt: skip
+    """
+    Compare every object of the trees of `sizes` (ascending) with the store; with `mend`, write what is not right.
+
+    `since`, of a size without a partial bundle: only what was added after that tree.  `anew`: what is written though it reads
+    well.
+    """
+    for start, end, objects in _derived(session, sizes, since):
         stored = read_all(store.objects, objects)
         faults = [_fault(path, data, found) for (path, data), found in zip(objects.items(), stored, strict=True)]
         wrong = [one for one in faults if one is not None and not _is_collected(store, one)]
-        if mend and wrong:
-            write_all(store.objects, {one.path: objects[one.path] for one in wrong}, replace=True)
+        written = [one.path for one in wrong] + [path for path in objects if path in anew]
+        if mend and written:
+            write_all(store.objects, {path: objects[path] for path in written}, replace=True)
+            store.objects.settle(written)
         yield from wrong
         told(end - start)
 
@@ -102,6 +112,7 @@ def find_checkpoint_fault(store: TileStore, truth: Truth, log: VerifierKey, cloc
         return None  # a running service may have gone on meanwhile
     if mend:
         store.write_checkpoint(truth.published.body)
+        store.objects.settle([CHECKPOINT])
     return Fault(CHECKPOINT, "behind" if served else "missing" if body is None else "not ours")
 
 
@@ -112,8 +123,7 @@ def _served(store: TileStore, log: VerifierKey, clock: VerifierKey) -> Signed | 
         return None
 
 
-def _spans(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    start = 0
+def _spans(sizes: Sequence[int], start: int = 0) -> Iterator[tuple[int, int]]:
     for size in sizes:
         while start < size:
             end = min(size, start - start % SPAN + SPAN)
@@ -129,10 +139,12 @@ def _entries(session: Session, start: int, end: int) -> Sequence[bytes]:
     return entries
 
 
-def _derived(session: Session, sizes: Sequence[int]) -> Iterator[tuple[int, int, dict[str, bytes]]]:
-    """Every object of the trees of `sizes`, a span at a time: full tiles as they fill, and the right edge at each size."""
-    edge, bundle = RightEdge(), list[bytes]()
-    for start, end in _spans(sizes):
+def _derived(session: Session, sizes: Sequence[int], edge: RightEdge) -> Iterator[tuple[int, int, dict[str, bytes]]]:
+    """Every object of the trees of `sizes` after `edge`, a span at a time: full tiles as they fill, right edges at each size."""
+    bundle = list[bytes]()
+    if edge.size in sizes:
+        yield edge.size, edge.size, dict(_right_edge(edge, bundle))
+    for start, end in _spans(sizes, edge.size):
         entries = _entries(session, start, end)
         edge, touched = edge.extend([leaf_hash(entry) for entry in entries])
         objects = {tile_path(*at): b"".join(tile) for at, tile in touched.items() if len(tile) == WIDTH}

@@ -10,6 +10,7 @@ Source: c2sp.org/tlog-proof; Sunlight v0.8.1 and tesseract#884 for why the store
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import select
@@ -65,7 +66,7 @@ def receipts(session: Session, store: TileStore, digests: Iterable[bytes]) -> li
         raise Unknown("nothing is published yet")
     checkpoint = Checkpoint.parse(parse_note(body).text)
     entries = _entries(session, wanted, checkpoint.size)
-    reader = store.reader(checkpoint.size)
+    reader = cache(store.reader(checkpoint.size))  # of one batch nearly every proof goes by the same hashes
     try:
         return [_receipt(entries, digest, checkpoint, body, reader) for digest in wanted]
     except VerificationError:

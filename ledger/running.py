@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ledger.buckets import BucketObjects
 from ledger.db import Database, open_database
 from ledger.keys import Keys, note_signer
 from ledger.models import WitnessRow
@@ -18,6 +19,7 @@ from ledger.pooling import Pool
 from ledger.publishing import Publisher
 from ledger.sequencer import Sequencer, system_clock
 from ledger.settings import Settings
+from ledger.settling import Settled
 from ledger.tiles import TileStore
 from ledger.witness import Submit, Witness, over_http
 from ledger.witnessing.cosigner import Cosigner
@@ -37,14 +39,26 @@ def store_of(settings: Settings) -> TileStore:
     return TileStore(open_objects(settings.tiles))
 
 
+def store_for_readers(settings: Settings, database: Database, keys: Keys) -> TileStore:
+    """The same, shut until what a power cut may have taken is there again (settling.py); a bucket loses nothing."""
+    objects = open_objects(settings.tiles)
+    if isinstance(objects, BucketObjects):
+        return TileStore(objects)
+    return TileStore(Settled(objects, database, (keys.log.vkey, keys.clock.vkey), quorum=quorum_of(settings) > 0))
+
+
+def quorum_of(settings: Settings) -> int:
+    """How many witnesses must sign before anything is published."""
+    return 0 if settings.witness_fail_open else settings.witness_quorum
+
+
 def sequencer_of(settings: Settings, database: Database, keys: Keys, observer: Observer | None = None) -> Sequencer:
     """The sequencer with its publisher and the witnesses of the database.  Run it under db.sequencer_lock."""
     store = store_of(settings)
     with database.reading() as session:
         witnesses = witnesses_of(session, settings, keys.log.vkey)
-    quorum = 0 if settings.witness_fail_open else settings.witness_quorum
     watching = observer or Silent()
-    publisher = Publisher(database, store, keys.log.vkey, keys.clock.vkey, witnesses, quorum, watching)
+    publisher = Publisher(database, store, keys.log.vkey, keys.clock.vkey, witnesses, quorum_of(settings), watching)
     pool = Pool(settings.pool_limit)
     return Sequencer(database, store, keys, publisher, batch_limit=settings.batch_limit, pool=pool, observer=watching)
 

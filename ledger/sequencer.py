@@ -5,8 +5,9 @@ The sequencer: one writer that gives statements their order, commits, publishes,
     recover    what a start does, and what follows every error: reload, re-verify, publish what was committed
 
 The database is the truth.  Tiles are derived from committed entries, so that a crash at any point is repaired by doing it
-again.  Two sequencers by mistake cannot fork the log: the checkpoint row is replaced by compare-and-swap.  After any error
-nothing is sequenced until `recover` has succeeded, since "failed" may have been stored.
+again.  A step therefore waits for the disk once, at the commit of the order; settling.py is about the rest.  Two sequencers
+by mistake cannot fork the log: the checkpoint row is replaced by compare-and-swap.  After any error nothing is sequenced until
+`recover` has succeeded, since "failed" may have been stored.
 
 Source: Sunlight (internal/ctlog), Tessera; reference notes in ARCHITECTURE.md.
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from obstore.exceptions import BaseError
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -42,7 +43,12 @@ log = structlog.get_logger()
 
 BATCH_LIMIT = 4_096  # statements per checkpoint, about
 REFRESH = 600  # s; a quiet log signs its tree anew, or readers could not tell quiet from dead
+# By the table and not through the ORM, as everything that every batch does.
+_SWAP = update(CheckpointRow.__table__).where(  # type: ignore[arg-type]
+    CheckpointRow.origin == bindparam("log"), CheckpointRow.body == bindparam("old")
+)
 SLEW = 5_000  # ms that a clock may be set back: then time stands still.  More, and somebody plays with it
+PAUSE_S = 0.002  # s without anybody: then a batch is complete.  64 clients of one core come 0.3 ms apart
 BACKOFF = 1.0  # s before the first reload after an error, doubled up to 30
 
 
@@ -84,22 +90,26 @@ class Sequencer:
     observer: Observer = field(default_factory=Silent)
     _head: Head | None = field(default=None, init=False)
     _seal: bytes = field(default=b"", init=False)
+    _last: int = field(default=0, init=False)
+    """How many the batch before had."""
+    _in_force: set[tuple[str, str]] = field(default_factory=set, init=False)
+    """Keys that were found good, as the last committed batch left them."""
 
     def run(self, stop: threading.Event, interval_s: float, check_lease: Callable[[], None] = lambda: None) -> None:
         """
-        Step every `interval_s`, at once where more is waiting, until `stop` is set.  Errors are logged and followed by a reload.
+        Step whenever something waits, and look for other processes' parcels every `interval_s`, until `stop` is set.
 
-        `check_lease` raises LeaseLost where another process may sequence now; that ends the run.
+        Errors are logged and followed by a reload.  `check_lease` raises LeaseLost where another process may sequence now; that
+        ends the run.
         """
         wait = BACKOFF
         while not stop.is_set():
-            began = time.monotonic()
             try:
                 check_lease()
                 step = self.step()
-                wait = BACKOFF
-                pause = 0 if step.judged >= self.batch_limit else interval_s - (time.monotonic() - began)
-                stop.wait(max(0, pause))
+                wait, self._last = BACKOFF, step.judged
+                if step.judged < self.batch_limit:
+                    self._gather(stop, max(interval_s, PAUSE_S))
             except NotPublished as error:
                 log.warning("sequencer.not_published", reason=str(error))
                 stop.wait(wait)
@@ -112,6 +122,20 @@ class Sequencer:
                 stop.wait(wait)
                 wait = min(wait * 2, 30.0)
 
+    def _gather(self, stop: threading.Event, interval_s: float) -> None:
+        """
+        Wait for the next batch: until somebody comes, and then until nobody has come for a moment, `interval_s` at most each.
+
+        Everybody who was answered by one batch sends again at about the same time.  A fixed pause would make all of them wait
+        for it; none at all would give the first of them a batch, and a sync, of his own.
+        """
+        self.pool.wake.wait(interval_s)
+        end, seen = time.monotonic() + interval_s, 0
+        while seen < len(self.pool) < self.batch_limit and time.monotonic() < end and not stop.is_set():
+            seen = len(self.pool)
+            # Fewer than were answered together a moment ago: the others are likely on their way, and worth a longer moment.
+            stop.wait(PAUSE_S if seen >= self._last else PAUSE_S * 4)
+
     def step(self) -> Step:
         """
         Judge and publish one batch, or refresh the checkpoint of a quiet log.
@@ -120,7 +144,7 @@ class Sequencer:
         and whatever database and store raise: the next step then begins with `recover`.
         """
         try:
-            head = self._head or self.recover()
+            head = self.recover() if self._head is None or self.publisher.doubted else self._head
             self.publisher.publish(head.signed)  # what a missing quorum held back
             batch = self._waiting()
             if not batch:
@@ -144,18 +168,31 @@ class Sequencer:
         return [*found, *self.pool.take(self.batch_limit - sum(len(one.items) for one in found))]
 
     def recover(self) -> Head:
-        """Load what was committed, verify it, and publish what a crash left unpublished.  Raises Fatal."""
-        self._head = None
+        """
+        Load what was committed, verify it, derive what the store has lost, publish what was not, and settle it.
+
+        Raises NotPublished, Fatal, and whatever database and store raise.
+        """
+        self._head = held = None
+        self._in_force.clear()
         with self.database.reading() as session:
             row = self._row(session)
             signed = open_signed(row.body, self.keys.log.vkey, self.keys.clock.vkey)
             if (signed.checkpoint.size, signed.checkpoint.root) != (row.size, row.root):
                 raise Fatal("the checkpoint row contradicts its own note")
+        edge = self.publisher.recover(signed)
+        try:
+            self.publisher.publish(signed)
+        except NotPublished as error:
+            held = error  # what was published before is shown meanwhile
+        # From here readers are let in: what is shown is there, and what was ever shown is not taken back.
+        self.publisher.settle()
+        # Only now: a clock that the power cut set back must not keep readers out, and nothing new was signed.
         if self.now_ms() < row.time_ms - SLEW:
             raise Fatal("the clock runs behind the log: set it right first")
-        edge = self.publisher.recover(signed)
         self._head = Head(signed, edge, row.time_ms)
-        self.publisher.publish(signed)
+        if held is not None:
+            raise held
         return self._head
 
     def _row(self, session: Session) -> CheckpointRow:
@@ -173,7 +210,7 @@ class Sequencer:
         try:
             now = self._tick(head)
             with self.database.writing() as session:
-                judge = Judge(session, self.keys.log.name, index=head.edge.size, time_ms=now)
+                judge = Judge(session, self.keys.log.name, index=head.edge.size, time_ms=now, in_force=self._in_force)
                 ended = freeze_of(session)
                 if ended is not None and ended.size is not None:
                     # Admitted while the log was being frozen: too late.  Whoever waits is told where to go.
@@ -187,11 +224,13 @@ class Sequencer:
                 # A crash before this commit loses nothing: nobody was told an index.
                 session.commit()
         except BaseException:
+            self._in_force.clear()  # what a grant gave that was not committed
             # Not known to be stored, and not known to be lost: judged again, an earlier copy gives the same place.
             self.pool.put_back(ours)
             raise
-        # From here the entries are the log.  A crash repeats what follows, with the same bytes; an error of the commit
-        # itself leaves open whether they are, and recover asks the database.
+        # From here the entries are the log, and on the disk.  A crash repeats what follows, with the same bytes, and so does a
+        # power cut, which may take what follows long after its submitters were answered; an error of the commit itself leaves
+        # open whether the entries are the log, and recover asks the database.
         self._head = grown
         self.publisher.owe(zip(ours, [one for one, parcel in zip(told, batch, strict=True) if parcel.row is None], strict=True))
         if fresh is not None:
@@ -224,10 +263,10 @@ class Sequencer:
         return [entry for entry, _ in rows]
 
     def _swap(self, session: Session, old: Signed, new: Signed, now: int) -> None:
-        swap = update(CheckpointRow).where(CheckpointRow.origin == old.checkpoint.origin, CheckpointRow.body == old.body)
-        made = new.checkpoint
-        done = session.execute(swap.values(size=made.size, root=made.root, body=new.body, time_ms=now))
-        if not isinstance(done, CursorResult) or done.rowcount != 1:
+        made, origin = new.checkpoint, old.checkpoint.origin
+        values = {"size": made.size, "root": made.root, "body": new.body, "time_ms": now}
+        done = session.connection().execute(_SWAP, values | {"log": origin, "old": old.body})
+        if done.rowcount != 1:
             raise Fatal("another sequencer replaced the checkpoint")
 
     def _refresh(self, head: Head) -> Step:

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     base_url: str = "http://localhost:8000"
     """Where the public finds this service; printed on labels, proves nothing."""
     sequence_interval_ms: int = Field(default=50, ge=0, le=60_000)
-    """From one batch to the next; what comes in between is gathered."""
+    """The most that a batch is gathered for, and from one look for other processes' statements to the next."""
     pool_limit: int = Field(default=32_768, ge=1)
     """Pending statements before submitters are asked to come back (503)."""
     batch_limit: int = Field(default=8_192, ge=1, le=65_536)

@@ -9,7 +9,7 @@ All of it is derived from the entries, idempotently: the same entries give the s
 Source: c2sp.org/tlog-tiles v0.1.0.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.objects import Objects, write_all
@@ -75,6 +75,23 @@ def _tile_root(tile: Tile) -> Hash:
 
 def _within(tile: Tile, depth: int, offset: int) -> Hash:
     return _tile_root(tile[offset << depth : (offset + 1) << depth])
+
+
+def objects_of(tiles: Tiles, bundles: Mapping[int, Sequence[bytes]]) -> dict[str, bytes]:
+    """The objects that hold these tiles and bundles, by path."""
+    items = {tile_path(level, index, len(tile)): b"".join(tile) for (level, index), tile in tiles.items()}
+    return items | {tile_path("entries", at, len(entries)): format_entries(list(entries)) for at, entries in bundles.items()}
+
+
+def paths_between(old: int, size: int) -> Iterator[str]:
+    """The objects of the tree of `size` that the tree of `old` has not, bundles included."""
+    level = 0
+    while old >> (HEIGHT * level) < size >> (HEIGHT * level):
+        for index in range((old >> (HEIGHT * level)) // WIDTH, -(-(size >> (HEIGHT * level)) // WIDTH)):
+            yield tile_path(level, index, width_at(level, index, size))
+            if level == 0:
+                yield tile_path("entries", index, width_at(level, index, size))
+        level += 1
 
 
 def reader_of(tiles: Tiles) -> merkle.Reader:
@@ -147,12 +164,17 @@ class TileStore:
         """Read tiles anew from now on: after damage was found, or repaired."""
         self._cache.forget()
 
-    def read_edge(self, size: int) -> RightEdge:
-        """The right edge at `size`, as stored.  Raises Fatal where a tile is lost; the caller compares the root."""
+    def read_edge(self, size: int, stored: int = 0) -> RightEdge:
+        """
+        The right edge at `size`, as stored for the tree of `stored`, if that is larger.
+
+        Raises Fatal where a tile is lost; the caller compares the root.
+        """
         tiles: dict[tuple[int, int], Tile] = {}
         level = 0
         while count := size >> (HEIGHT * level):
-            tiles[level, (count - 1) // WIDTH] = self.read_tile(level, (count - 1) // WIDTH, size)
+            index = (count - 1) // WIDTH
+            tiles[level, index] = self.read_tile(level, index, max(size, stored))[: width_at(level, index, size)]
             level += 1
         return RightEdge(size, tiles)
 
@@ -160,12 +182,12 @@ class TileStore:
         """
         Write tiles and entry bundles under the names of their widths.
 
-        `repair` overwrites: only for what no published checkpoint covers yet, or what was just re-derived and verified.
+        `repair` overwrites, and returns once it is durable: only for what was just re-derived and verified.
         """
-        items = {tile_path(level, index, len(tile)): b"".join(tile) for (level, index), tile in tiles.items()}
-        items |= {tile_path("entries", at, len(entries)): format_entries(list(entries)) for at, entries in bundles.items()}
+        items = objects_of(tiles, bundles)
         write_all(self.objects, items, replace=repair)
         if repair:
+            self.objects.settle(items)
             self.forget()
 
     def read_checkpoint(self) -> str | None:
@@ -176,4 +198,3 @@ class TileStore:
     def write_checkpoint(self, body: str) -> None:
         """Publish a checkpoint: after its tiles, never before."""
         self.objects.replace(CHECKPOINT, body.encode())
-        self.objects.settle()

@@ -41,6 +41,8 @@ class Published(Base):
     body: Mapped[str]
     """The checkpoint's note with all cosignatures."""
     time_ms: Mapped[int]
+    settled: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The tree whose objects are known to be on the disk: a start derives the rest again.  Too small costs time, no more."""
 
 
 class ParcelRow(Base):

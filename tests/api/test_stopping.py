@@ -13,10 +13,9 @@ import pytest
 from producers.keys import read_key
 from producers.sign import PrivateKey, sign
 from tests.support.ledger import event_body, payload
-from tests.support.service import Service, running_service
+from tests.support.service import Service, busy_database, running_service
 
 FARM = "https://draining-farm.example/"
-GATHER_MS = 2_500  # the sequencer gathers this long, so that somebody waits when the signal comes
 NOTICE_S = 2.0
 BOUND_S = 30.0  # from the signal to the end of the process, on a machine that does other things as well
 ONE = {"content-type": "application/vc+jwt"}
@@ -35,12 +34,9 @@ def submit(service: Service, key: PrivateKey, number: int) -> httpx2.Response:
 
 def test_a_stop_answers_who_waits_sends_the_others_elsewhere_and_ends_with_0(service: Service, tmp_path: Path) -> None:
     key = read_key(service.enrol(tmp_path, FARM, "producer", mint=(FARM,)))
-    service.end()
-    service.extra = {**service.extra, "ORIGINMARK_SEQUENCE_INTERVAL_MS": str(GATHER_MS)}
-    service.start()
     process = service.process
     assert process is not None
-    with ThreadPoolExecutor(4) as threads:
+    with busy_database(service) as holding, ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(submit, service, key, number) for number in range(3)]
         while _at_work(service) < len(waiting):
             threading.Event().wait(0.02)
@@ -53,6 +49,7 @@ def test_a_stop_answers_who_waits_sends_the_others_elsewhere_and_ends_with_0(ser
         assert int(refused.headers["retry-after"]) > 0
         assert httpx2.get(f"{service.url}/livez").status_code == 200
         assert httpx2.get(f"{service.url}/log/checkpoint").status_code == 200
+        holding.rollback()
         answers = [one.result() for one in waiting]
     assert [answer.status_code for answer in answers] == [201] * 3, [answer.text for answer in answers]
     assert process.wait(timeout=BOUND_S) == 0

@@ -1,20 +1,27 @@
 """The log takes statements in order, publishes them, and only then answers."""
 
+import threading
+import time
+from collections.abc import Iterator
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import select
 
+from ledger.candidates import Candidate
 from ledger.ends import ends_of
+from ledger.examiners import examine_here
 from ledger.models import EntryRow, EventRow, ParcelRow, Published, StatementRow
-from ledger.pooling import published_size
+from ledger.observing import Silent
+from ledger.pooling import Ticket, published_size
 from ledger.problems import Fatal
 from ledger.receipts import receipt
 from ledger.sequencer import REFRESH, SLEW
 from producers.control import LabelCommitment
 from producers.sign import sign
-from tests.support.ledger import FARM, GTIN, HUB, LOT, Rig, event_body, p256, payload
+from tests.support.ledger import FARM, GTIN, HUB, LOT, VALIDATOR, Rig, event_body, p256, payload
 from verify.checkpoint import Checkpoint
 from verify.note import open_note, parse_note
 from verify.statement import P256_ORDER, parse_statement
@@ -156,6 +163,13 @@ class TestOrder:
         assert after.refused is not None
         assert after.refused.code == "revoked-key"
 
+    def test_a_key_that_was_good_in_one_batch_is_refused_in_the_next_once_it_is_revoked(self, farm: Rig) -> None:
+        farm.log(farm.event(FARM, p256("farm")))
+        farm.log(farm.revoke(FARM, p256("farm")))
+        (after,) = farm.send(farm.event(FARM, p256("farm")))
+        assert after.refused is not None
+        assert after.refused.code == "revoked-key"
+
     def test_one_party_cannot_sign_for_another(self, farm: Rig) -> None:
         farm.log(farm.grant(HUB, p256("hub"), "warehouse"))
         (outcome,) = farm.send(farm.event(FARM, p256("hub")))
@@ -269,3 +283,53 @@ def test_every_receipt_leads_to_the_published_root(farm: Rig) -> None:
         proofs = [receipt(session, farm.store, parse_statement(raw).digest).proof for raw in raws]
     assert len({proof.checkpoint for proof in proofs}) == 1
     assert [proof.index for proof in proofs] == list(range(2, 22))
+
+
+class Sizes(Silent):
+    """An observer that remembers how large each batch was."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def batch(self, *, judged: int, added: int, size: int, seconds: float, waited_s: float) -> None:
+        """See Observer."""
+        self.batches.append(judged)
+
+
+class TestPace:
+    """A batch begins when somebody waits, and is complete when nobody comes any more."""
+
+    @pytest.fixture
+    def running(self, farm: Rig) -> Iterator[Rig]:
+        """The same, with its sequencer at work; it looks for others' parcels once a second."""
+        stop = threading.Event()
+        farm.now_ms += 1_000
+        thread = threading.Thread(target=farm.sequencer.run, args=(stop, 1.0))
+        thread.start()
+        yield farm
+        stop.set()
+        thread.join()
+
+    def offer(self, rig: Rig, count: int = 1) -> list[Ticket]:
+        """Statements of this process's own."""
+        items = examine_here([rig.event(FARM, p256("farm")) for _ in range(count)], rig.now_ms, VALIDATOR, {})
+        return [rig.sequencer.pool.offer([one], now_ms=rig.now_ms)[0] for one in items if isinstance(one, Candidate)]
+
+    def test_who_comes_alone_waits_for_no_interval(self, running: Rig) -> None:
+        began = time.monotonic()
+        for _ in range(5):
+            assert self.offer(running)[0].result(10)[0].state == "published"
+        assert time.monotonic() - began < 5  # five intervals
+
+    def test_who_comes_together_shares_one_checkpoint(self, running: Rig) -> None:
+        running.sequencer.observer = seen = Sizes()
+        told = [one.result(10)[0] for one in self.offer(running, 40)]
+        assert {one.state for one in told} == {"published"}
+        assert len(seen.batches) <= 4
+
+    def test_another_processs_parcel_is_found_within_an_interval(self, running: Rig) -> None:
+        sent, end = running.submit(running.event(FARM, p256("farm"))), time.monotonic() + 10
+        while running.results(sent)[0].state == "pending":
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert running.results(sent)[0].state == "published"

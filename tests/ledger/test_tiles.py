@@ -161,7 +161,7 @@ class TestObjects:
         with pytest.raises(Fatal, match="other bytes"):
             objects.create("tile/0/000", b"else")
         assert objects.read("tile/0/000") == b"same"
-        objects.settle()
+        objects.settle(["tile/0/000"])
 
     def test_what_is_not_there_is_none(self, tmp_path: Path) -> None:
         assert FolderObjects(tmp_path).read("checkpoint") is None

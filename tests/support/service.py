@@ -6,12 +6,13 @@ import io
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -142,3 +143,11 @@ def running_service(folder: Path, **extra: str) -> Iterator[Service]:
     finally:
         if service.process is not None:
             service.end()
+
+
+@contextmanager
+def busy_database(service: Service) -> Iterator[sqlite3.Connection]:
+    """Somebody else writes to the file, so that whoever submits waits until that is over."""
+    with closing(sqlite3.connect(service.data / "ledger.db", isolation_level=None)) as holding:
+        holding.execute("BEGIN IMMEDIATE")
+        yield holding

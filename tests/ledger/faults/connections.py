@@ -24,8 +24,9 @@ def tap(database: Database, wire: Wire) -> None:
     def connect(dialect: Any, _record: Any, words: Any, options: Any) -> Any:
         return wire.carry("connect", lambda: _connect(dialect, words, options, wire), _refusal(database))
 
-    event.listen(database.engine, "do_connect", connect)
-    database.engine.dispose()
+    for engine in {database.engine, database.writer}:
+        event.listen(engine, "do_connect", connect)
+    database.close()
 
 
 def _refusal(database: Database) -> Callable[[str], Exception]:

@@ -25,15 +25,18 @@ from ledger.pooling import Outcome, Ticket
 from ledger.problems import Fatal
 from ledger.publishing import NotPublished
 from ledger.receipts import receipts
-from ledger.tiles import TileStore
+from ledger.settling import Settled
+from ledger.stored import StoreUnavailable
+from ledger.tiles import CHECKPOINT, TileStore, paths_between
 from ledger.witness import Witness
 from ledger.witnessing.cosigner import Cosigner
 from ledger.witnessing.memory import Caught, Remembered
 from ledger.witnessing.wire import Reply
 from producers.sign import Signer
 from tests.ledger.faults.connections import tap
-from tests.ledger.faults.memory import MemoryObjects, Tapped
-from tests.ledger.faults.wire import Wire
+from tests.ledger.faults.memory import Cut, MemoryObjects, Tapped
+from tests.ledger.faults.notes import noted
+from tests.ledger.faults.wire import Way, Wire
 from tests.support.ledger import FARM, GTIN, VALIDATOR, Rig, Submitted, p256
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
@@ -99,10 +102,13 @@ class Stage:
     wire: Wire = field(default_factory=Wire)
     memory: MemoryObjects = field(default_factory=MemoryObjects)
     acknowledged: dict[bytes, int] = field(default_factory=dict)
+    look_back: int = 0
+    """Entries left of the settled tree that a start compares: none, so that the mark alone is held to its word."""
 
     def __post_init__(self) -> None:
         tap(self.database, self.wire)
-        self.rig = Rig(self.database, self.folder, objects=Tapped(self.memory, self.wire), quorum=1)
+        self.database, self.notes = noted(self.database, self.wire)
+        self.rig = Rig(self.database, self.folder, objects=Tapped(self.memory, self.wire))
         self.memory_of_witness = WitnessMemory(self.rig.keys.log.vkey)
 
     def create(self) -> "Stage":
@@ -122,10 +128,38 @@ class Stage:
 
     def restart(self) -> None:
         """The process ends and another one starts: connections, memory and a new sequencer on the same stores."""
-        self.database.engine.dispose()
+        self.database.close()
         self.rig.witnesses = [self._witness()]
         self.rig.store = TileStore(self.rig.store.objects)
-        self.rig.fresh_sequencer()
+        self.rig.fresh_sequencer().publisher.look_back = self.look_back
+        keys = self.rig.keys.log.vkey, self.rig.keys.clock.vkey
+        self.readers = Settled(self.memory, self.database, keys, quorum=self.rig.quorum > 0, look_s=0)
+
+    def round(self) -> None:
+        """One batch, and what the service does behind it."""
+        self.rig.step()
+        self.rig.sequencer.publisher.settle()
+
+    def power_cut(self, cut: Cut) -> None:
+        """Both stores lose what was not on the disk; another process starts, and shows nobody anything that is not there."""
+        self.memory.power_cut(cut)
+        if not (self.wire.fired == "commit" and self.wire.way is Way.STORED):  # that one took all notes before it to the disk
+            self.notes.lose(self.database)
+        self.restart()
+        self.check_shown()
+
+    def check_shown(self) -> None:
+        """What readers are shown is whole, and no older than what they have seen; or they are asked to come back."""
+        try:
+            body = self.readers.read(CHECKPOINT) or b""
+        except StoreUnavailable:
+            return
+        note = parse_note(body.decode())
+        open_note(note, [self.rig.keys.log.vkey])
+        size = Checkpoint.parse(note.text).size
+        assert size >= max(Checkpoint.parse(parse_note(one).text).size for one in self.memory.served), "rolled back"
+        for path in paths_between(0, size):
+            assert self.readers.read(path) == self.memory.ever[path], path
 
     def rest(self) -> None:
         """A second passes: a witness that failed is asked again."""
@@ -193,7 +227,7 @@ class Stage:
     def settle(self, sent: Sequence[Sent]) -> list[Outcome]:
         """Step until everything sent has its answer."""
         for _ in range(STEPS):
-            self.rig.step()
+            self.round()
             outcomes = self.answers(sent)
             if all(one.state != "pending" for one in outcomes):
                 return outcomes
@@ -242,6 +276,8 @@ class Stage:
         with self.database.reading() as session:
             count, distinct = session.execute(select(func.count(), func.count(EntryRow.digest.distinct()))).one()
         assert count == distinct == report.entries
+        self.readers.read(CHECKPOINT)
+        self.check_shown()
         assert len(set(self.acknowledged.values())) == len(self.acknowledged)
         self._check_append_only()
 

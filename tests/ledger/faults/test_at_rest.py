@@ -7,6 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from ledger.audit_tiles import Broken
+from ledger.deriving import LOOK_BACK
+from ledger.stored import StoreUnavailable
+from tests.ledger.faults.memory import Cut
 from tests.ledger.faults.stage import Stage
 from tests.ledger.faults.wire import Way
 
@@ -56,17 +59,53 @@ def test_a_tile_with_one_flipped_bit_is_never_mended_in_silence(wide: Stage) -> 
         wide.check()
 
 
+@pytest.mark.parametrize("cut", Cut)
+@pytest.mark.parametrize("settled", [(), (0,), (1,), (0, 2)], ids=str)
+def test_a_power_cut_after_any_batch_takes_nothing_that_anybody_was_told_or_shown(
+    stage: Stage, settled: tuple[int, ...], cut: Cut
+) -> None:
+    """Batches that end within a tile, at its end and beyond, some of them settled; and then another cut."""
+    for number, count in enumerate((200, 53, 1, 260)):
+        sent = stage.submit([stage.event() for _ in range(count)], own=True)
+        stage.rig.step()
+        assert {one.state for one in stage.answers(sent)} == {"published"}
+        if number in settled:
+            stage.rig.sequencer.publisher.settle()
+    stage.power_cut(cut)
+    if cut is Cut.AHEAD:
+        with pytest.raises(StoreUnavailable):
+            stage.readers.read("checkpoint")
+    stage.rig.sequencer.recover()
+    stage.check()
+    stage.power_cut(cut)
+    stage.progress()
+    stage.check()
+
+
+@pytest.mark.parametrize("cut", Cut)
 @pytest.mark.parametrize("lies", [1, 2, 5])
-def test_a_disk_that_says_yes_without_writing_loses_nothing_that_was_acknowledged(stage: Stage, lies: int) -> None:
+def test_a_disk_that_says_yes_without_writing_loses_nothing_that_was_acknowledged(stage: Stage, lies: int, cut: Cut) -> None:
+    stage.look_back = LOOK_BACK
     for number in range(4):
         sent = stage.submit([stage.event() for _ in range(90)], own=True)
         stage.rig.sequencer.recover()
         stage.wire.arm()
         stage.wire.pick("settle", Way.LIED, every=number < lies)
-        stage.rig.step()
+        stage.round()
         stage.wire.disarm()
         assert {one.state for one in stage.answers(sent)} == {"published"}
-    stage.memory.power_cut()
+    stage.memory.power_cut(cut)  # what such a disk shows before a start is nobody's promise
     stage.restart()
     stage.progress()
     stage.check()
+
+
+def test_partial_tiles_of_older_checkpoints_are_right_again_after_a_power_cut(stage: Stage) -> None:
+    for _ in range(3):
+        stage.rig.log(stage.event(), stage.event())
+    older = [path for path in stage.memory.visible if ".p/" in path]
+    assert {"tile/0/000.p/4", "tile/entries/000.p/6"} <= set(older)
+    stage.power_cut(Cut.ZEROS)
+    stage.rig.sequencer.recover()
+    for path in older:
+        assert stage.memory.visible[path] == stage.memory.ever[path], path

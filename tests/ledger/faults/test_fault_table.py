@@ -14,6 +14,7 @@ import pytest
 from ledger.erasure import erasure_statement
 from producers.control import Withdrawal
 from tests.ledger.conftest import recall
+from tests.ledger.faults.memory import Cut
 from tests.ledger.faults.stage import Stage
 from tests.ledger.faults.wire import Point, Way, of_each_class, summary
 from tests.support.ledger import AGENCY, FARM, HUB, ORIGIN, p256
@@ -74,6 +75,13 @@ def base_small(stage: Stage) -> None:
     rig.log(opened, stage.whole.split(b"~")[0] + b"~")
 
 
+def base_quorum(stage: Stage) -> None:
+    """The same, and nothing is published that a witness has not signed."""
+    stage.rig.quorum = 1
+    stage.restart()
+    base_small(stage)
+
+
 def base_wide(stage: Stage) -> None:
     """A tile that is almost full, so that a batch makes new tiles on two levels."""
     base_small(stage)
@@ -89,6 +97,7 @@ def crossing(stage: Stage) -> Batch:
 ONLY = "create replace settle delete witness commit"
 SCENES: dict[str, tuple[Callable[[Stage], None], Callable[[Stage], Batch], str, bool]] = {
     "plain": (base_small, plain, "", True),
+    "quorum": (base_quorum, plain, ONLY, True),
     "parcels": (base_small, plain, "parcels refusals commit", False),
     "mixed": (base_small, mixed, "sql", False),
     "quiet": (base_small, quiet, "", False),
@@ -115,9 +124,10 @@ def test_whatever_fails_in_a_step_nothing_acknowledged_is_lost_and_the_log_goes_
     for point in chosen:
         for way in point.ways if ALL or name != "mixed" else point.ways[:1]:
             for after in afters(point, cases, name):
-                stage.load(held)
-                play(stage, batch, later, own, point, way, after)
-                cases += 1
+                for cut in cuts(point, cases, name) if after is not After.SAME_PROCESS else [Cut.GONE]:
+                    stage.load(held)
+                    play(stage, batch, later, own, point, way, after, cut)
+                    cases += 1
     engine = stage.database.engine.dialect.name
     told = f"faults in a step, {engine}, {name}: {len(chosen)} points ({summary(chosen)}), {cases} cases, nothing lost"
     record_property("told", told)
@@ -130,46 +140,51 @@ def afters(point: Point, turn: int, scene: str) -> list[After]:
     return every if ALL or (scene == "plain" and point.kind != "sql") else [every[turn % len(every)]]
 
 
+def cuts(point: Point, turn: int, scene: str) -> list[Cut]:
+    """What the power cut leaves: everything where objects are written and the tile ends, else one of the six in turn."""
+    every = list(Cut)
+    return every if ALL or (scene == "crossing" and point.kind in "replace settle") else [every[turn % len(every)]]
+
+
 def record(stage: Stage, batch: Batch, later: int, own: bool) -> list[Point]:
     """The operations of a step without a fault."""
     stage.rig.sequencer.recover()  # a start has operations of its own: test_recovery.py
     stage.submit(*batch, own=own)
     stage.rig.now_ms += later
     stage.wire.arm()
-    stage.rig.step()
+    stage.round()
     return stage.wire.disarm()
 
 
-def play(stage: Stage, batch: Batch, later: int, own: bool, point: Point, way: Way, after: After) -> None:
+def play(stage: Stage, batch: Batch, later: int, own: bool, point: Point, way: Way, after: After, cut: Cut) -> None:
     """One case."""
-    label = f"{point.at} {point.name}, {way}, {after}"
+    label = f"{point.at} {point.name}, {way}, {after}, {cut}"
     stage.rig.sequencer.recover()
     sent = stage.submit(*batch, own=own)
     stage.rig.now_ms += later
     stage.wire.arm(point.at, way)
-    done = stage.attempt(stage.rig.step)
+    done = stage.attempt(stage.round)
     stage.wire.disarm()
     assert stage.wire.fired == point.name, f"{label}: it was {stage.wire.fired}"
     assert not done or way is Way.LIED or point.name.startswith(("witness", "sql", "commit", "delete")), f"{label}: passed unseen"
     try:
         stage.answers(sent)
-        go_on(stage, batch, after, own)
+        go_on(stage, batch, after, own, cut)
         stage.progress()
         stage.check()
     except Exception as error:
         raise AssertionError(label) from error
 
 
-def go_on(stage: Stage, batch: Batch, after: After, own: bool) -> None:
+def go_on(stage: Stage, batch: Batch, after: After, own: bool, cut: Cut) -> None:
     """What the farm and the operator do next."""
     if after is After.SAME_PROCESS:
         stage.rest()
         stage.settle(stage.submit(*batch, own=own))
         return
-    stage.memory.power_cut()
+    stage.power_cut(cut)
     if after is After.OTHER_BATCH:
         stage.forget_parcels()
         batch = [[stage.event()] for _ in range(3)]
-    stage.restart()
     stage.rig.sequencer.recover()
     stage.settle(stage.submit(*batch, own=own))

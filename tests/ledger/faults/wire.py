@@ -7,7 +7,8 @@ the code is in the table the same day.  "Failed" and "failed, but stored" are tw
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -93,6 +94,13 @@ class Wire:
         """Let everything pass unseen; returns what was seen."""
         self._on = False
         return [Point(at, name) for at, name in enumerate(self.names, 1)]
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """What the test itself does is no operation."""
+        on, self._on = self._on, False
+        yield
+        self._on = on
 
     def carry(self, name: str, work: Callable[[], T], refuse: Callable[[str], Exception] = Fault,
               spoil: Callable[[Way], None] | None = None) -> T:  # fmt: skip
