@@ -68,8 +68,9 @@ def test_whoever_comes_among_many_gets_the_answer_to_what_he_sent(examiners: Exa
 
 def test_a_worker_that_is_killed_loses_no_statement(examiners: Examiners) -> None:
     started(examiners)
-    assert examiners._pool is not None
-    (worker,) = examiners._pool._processes.values()
+    worker = examiners._idle.get()
+    examiners._idle.put(worker)
+    assert worker is not None
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGKILL)
     for _ in range(3):
