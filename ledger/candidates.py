@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from ledger.problems import Fatal, Refused
-from ledger.project import MAX_TEXT, NUL, Told, told_rows
+from ledger.project import NUL, Told, told_rows
 from ledger.shown import Audience, statement_of
 from verify.errors import VerificationError
 from verify.history import Record
@@ -59,12 +59,9 @@ _JWS = Candidate._fields.index("jws")
 
 
 def candidate_of(record: Record, *, verified: bool = False) -> Candidate:
-    """Take what the sequencer needs from a parsed statement.  Raises Refused for an identifier no index can hold."""
+    """Take what the sequencer needs from a parsed statement."""
     statement, event = record.statement, record.event
     event_id = None if event is None or event.event_id is None else event.event_id.replace(NUL, "\ufffd")
-    for uri in (*record.uris, event_id or ""):
-        if len(uri) > MAX_TEXT:
-            raise Refused("uri-too-long", f"an identifier has at most {MAX_TEXT} characters: {uri[:40]}…")
     in_clear = (event is None or not event.is_selling) and any("/21/" in uri for uri in record.uris)
     return Candidate(
         digest=statement.digest, signing_input_hash=sha256(statement.signing_input).digest(), kind=statement.kind,

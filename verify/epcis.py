@@ -63,6 +63,7 @@ def read_event(raw: object) -> Event:
     need(is_known, "type or action is not one that EPCIS knows", "bad-event", "/type")
     is_offset = re.fullmatch("[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00", offset or "")
     need(is_offset, "an offset like +08:00 was expected", "bad-event", "/eventTimeZoneOffset")
+    need(len(event_id or "") <= gs1.MAX_URI, f"at most {gs1.MAX_URI} characters", "uri-too-long", "/eventID")
     at = parse_time(time or "", "/eventTime")
     objects, sources, destinations = tuple(_objects(raw)), _pairs(raw, "source"), _pairs(raw, "destination")
     read_point, biz_location = _place(raw, "readPoint"), _place(raw, "bizLocation")

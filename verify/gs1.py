@@ -9,7 +9,7 @@ from functools import lru_cache
 from urllib.parse import quote
 from .errors import Malformed, need
 
-HOST = "https://id.gs1.org"
+HOST, MAX_URI = "https://id.gs1.org", 1_024  # characters; GS1's longest has 100, and no index or memory holds more
 _X = "[!\"%&'()*+,./0-9:;<=>?A-Z_a-z-]"  # GS1's 82 characters (General Specifications, figure 7.11-1)
 _FREE, _OWN = _X + "{1,20}", "[0-9]{4}" + _X + "{0,26}"  # four leading digits: the shortest company prefix
 
@@ -98,6 +98,7 @@ def _subjects(text: str) -> tuple[str, ...]:
 def read(text: str) -> DigitalLink | None:
     """Read a GS1 key in any notation (EPC URN; link with short GTIN, alphabetic AIs), None for any other URI."""
     need(_URI.fullmatch(text), "not a URI in ASCII", "bad-uri")
+    need(len(text) <= MAX_URI, f"an identifier has at most {MAX_URI} characters", "uri-too-long")
     try:
         if web := _WEB.fullmatch(text):
             return _read_path(web[2], _ALPHAS, short_gtin=True)

@@ -39,6 +39,7 @@ const GS1_LEVELS = {
   "00": "sscc", "01": "product", 8006: "product", 414: "place", 254: "place", 417: "party", 8003: "asset", 8004: "asset",
   21: "item", 235: "item", 10: "lot",
 };
+export const MAX_URI = 1024; // characters
 const ANY_URI = /^[A-Za-z0-9._~:/?#[\]@!$&'()*+,;=%-]+$/;
 const WEB_URI = /^(?:https?|HTTPS?):\/\/([A-Za-z0-9.:[\]-]+)(|\/[^?#]*)(?:\?([^#]*))?(?:#.*)?$/;
 const EPC_URN = /^urn:epc:(id|class|idpat):([a-z]+):(.*)$/;
@@ -77,6 +78,7 @@ export const canonicalUri = (uri) => subjectsOfUri(uri)[0];
 /** Read a GS1 key in any notation, null for any other URI. */
 export function readGs1(uri) {
   need(typeof uri === "string" && ANY_URI.test(uri), "bad-uri");
+  need(uri.length <= MAX_URI, "uri-too-long");
   const web = WEB_URI.exec(uri), urn = EPC_URN.exec(uri);
   try {
     if (web) return readPath(web[2], GS1_ALPHAS, true);

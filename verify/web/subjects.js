@@ -6,7 +6,7 @@
  * Source: protocol.md section 1, Subject keys; EPCIS 2.0 section 7.4; CBV 2.0 section 7.
  */
 import {Refused, hex, need, once, sha256, unhex, utf8} from "./bytes.js";
-import {canonicalUri, subjectsOfUri} from "./gs1.js";
+import {MAX_URI, canonicalUri, subjectsOfUri} from "./gs1.js";
 import {CONTROL_KINDS, parseTime} from "./statement.js";
 import {Num, typeOf} from "./strict.js";
 
@@ -30,6 +30,7 @@ export const readEvent = once((raw) => {
   const isTransformation = type === "TransformationEvent", step = cbvWord(bizStep), state = cbvWord(disposition);
   need(EVENT_TYPES.includes(type) && (isTransformation || /^(ADD|OBSERVE|DELETE)$/.test(action)), "bad-event", "/type");
   need(/^([+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)$/.test(offset), "bad-event", "/eventTimeZoneOffset");
+  need([...eventId ?? ""].length <= MAX_URI, "uri-too-long", "/eventID");
   const time = parseTime(eventTime ?? "", "/eventTime"), objects = readObjects(raw);
   const [sources, destinations] = ["source", "destination"].map((name) => (eventMember(raw, name + "List", "array") ?? [])
     .map((item) => [cbvWord(eventMember(item, "type")) ?? "", canonicalUri(item[name])]));
