@@ -42,7 +42,7 @@ def test_an_empty_database_is_out_of_date(tmp_path) -> None:
 
 
 def test_a_log_of_the_older_tables_is_the_same_log_after_the_migration(full: Rig) -> None:
-    """Every row of every table, and a clean audit: 0004 moves all that it changes; 0005 knows that older code synced its tiles."""
+    """Every row of every table, and a clean audit: 0004 moves all that it changes; 0005 knows that older code synced tiles."""
     database = full.database
     before = rows_of(database)
     with database.engine.begin() as connection:
