@@ -58,8 +58,7 @@ def heads_of(digest: bytes, signing_input_hash: bytes, key: bytes | None) -> tup
 
 def earlier(session: Session, candidates: Sequence[Candidate]) -> Earlier:
     """What the log has of these candidates, and of their event IDs."""
-    wanted = {head(one.signing_input_hash) for one in candidates}
-    wanted |= {head(one.event_key) for one in candidates if one.event_key is not None}
+    wanted = {head(hashed) for one in candidates for hashed in _names(one)}
     found = Earlier()
     for index, digest, time_ms, signing_input_hash, issuer, event_id, repeats in _taken(session, sorted(wanted)):
         found.places[signing_input_hash] = Sequenced(index, digest, time_ms)
@@ -67,6 +66,15 @@ def earlier(session: Session, candidates: Sequence[Candidate]) -> Earlier:
         if key is not None:
             found.events[key] = digest
     return found
+
+
+def _names(one: Candidate) -> tuple[bytes, ...]:
+    """The hashes that lead to whatever could stand against it."""
+    if one.event_key is None:
+        return (one.signing_input_hash,)
+    # A copy of what repeats an event ID on purpose took none; a copy of anything else took this one.
+    may_repeat = one.declares_error or one.kind == "Adoption"
+    return (one.event_key, one.signing_input_hash) if may_repeat else (one.event_key,)
 
 
 def _taken(session: Session, heads: Sequence[int]) -> Iterator[Sequence[Any]]:

@@ -119,16 +119,27 @@ def settle_down() -> None:
 
 
 def examine_here(raws: Iterable[bytes], now_ms: int, validator: EventValidator, jwks: Jwks) -> Examined:
-    """Check statements in this process."""
+    """Check statements in this process: all are read before the first signature is verified (quick.read says why)."""
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
-    return [_one(raw, now, now_ms, validator, jwks) for raw in raws]
+    found = [(raw, _read(raw, now, validator, jwks)) for raw in raws]
+    return [_verified(read) or _literally(raw, now_ms, validator, jwks) for raw, read in found]
 
 
-def _one(raw: bytes, now: datetime, now_ms: int, validator: EventValidator, jwks: Jwks) -> Candidate | Refused:
+def _read(raw: bytes, now: datetime, validator: EventValidator, jwks: Jwks) -> quick.Read | None:
     try:
-        return quick.examine(raw, now=now, validator=validator, jwks=jwks)
+        return quick.read(raw, now=now, validator=validator, jwks=jwks)
     except Uncommon:
-        pass
+        return None
+
+
+def _verified(read: quick.Read | None) -> Candidate | None:
+    try:
+        return None if read is None else quick.verified(read)
+    except Uncommon:
+        return None
+
+
+def _literally(raw: bytes, now_ms: int, validator: EventValidator, jwks: Jwks) -> Candidate | Refused:
     try:
         return admission.examine(raw, now_ms=now_ms, validator=validator, jwks=jwks)
     except Refused as refused:

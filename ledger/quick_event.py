@@ -106,10 +106,16 @@ def _measure(item: Raw) -> tuple[str | None, str | None]:
 
 
 def _ends(event: Raw) -> str | None:
-    return format_ends([
-        End(side, _word(item.get("type")) or "", own_uri(item[side]), False)
-        for side in SIDES for item in event.get(f"{side}List", ())
-    ])  # fmt: skip
+    if "sourceList" not in event and "destinationList" not in event:
+        return None
+    return _printed(tuple([(side, item.get("type"), item[side]) for side in SIDES for item in event.get(f"{side}List", ())]))
+
+
+@lru_cache(maxsize=MEMO)
+def _printed(ends: tuple[tuple[str, str | None, str], ...]) -> str | None:
+    if sum(len(kind or "") + len(uri) for _, kind, uri in ends) > MAX_TEXT:
+        raise Uncommon  # no memory for what is long
+    return format_ends([End(side, _word(kind) or "", own_uri(uri), False) for side, kind, uri in ends])
 
 
 def _keys(event_id: str, uris: set[str], selling: bool) -> tuple[bytes, ...]:
