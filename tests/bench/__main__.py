@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", type=Path, help="write the figures here as well")
     made.add_argument("--seconds", type=float, default=0, help="length of a measurement; default: each benchmark's own")
     made.add_argument("--size", type=int, default=0, help="statements or entries; default: each benchmark's own")
-    made.add_argument("--lines", type=int, default=1_000, help="bulk: statements a request")
+    made.add_argument("--lines", type=int, default=2_000, help="bulk: statements a request")
     made.add_argument("--connections", type=int, default=4, help="bulk: connections")
     made.add_argument("--clients", type=int, default=64, help="single: clients at once")
     made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service; repeatable")
