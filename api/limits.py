@@ -12,7 +12,10 @@ Source: RFC 9110 section 15.6.4, RFC 6585.
 
 import asyncio
 import random
+from collections.abc import Awaitable, Generator
 from dataclasses import dataclass
+from types import coroutine
+from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,7 +53,7 @@ class Limits:
         self.app = app
         self.traffic = traffic
         self.settings = settings
-        self.by_address = Rate(settings.address_rate, "address")
+        self.by_address = Rate(settings.address_rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with a body that keeps to the limits."""
@@ -99,12 +102,14 @@ class Body:
         """See ASGI.  Raises HttpProblem (`body-too-slow`, `busy`)."""
         if self._complete:
             return await self._receive()  # whoever asks now waits for the client to go away
-        due = self._began + min(self._patience_s + self.received / MIN_RATE, LONGEST_S)
+        receiving = self._receive()
         try:
-            async with asyncio.timeout_at(due):
-                message = await self._receive()
-        except TimeoutError:
-            raise HttpProblem("body-too-slow", f"{self.received} bytes came in the time for more") from None
+            # A body that came with its head is here already, and needs no timer.
+            awaited = receiving.send(None)  # type: ignore[attr-defined]  # a coroutine
+        except StopIteration as done:
+            message = cast(Message, done.value)
+        else:
+            message = await self._in_time(_go_on(receiving, awaited))
         count = len(message.get("body", b""))
         self.received += count
         self._traffic.body_bytes += count
@@ -112,6 +117,24 @@ class Body:
         if self._traffic.body_bytes > self._limit:
             raise busy("the bodies being received fill the memory set aside for them")
         return message
+
+    async def _in_time(self, receiving: Awaitable[Message]) -> Message:
+        due = self._began + min(self._patience_s + self.received / MIN_RATE, LONGEST_S)
+        try:
+            async with asyncio.timeout_at(due):
+                return await receiving
+        except TimeoutError:
+            raise HttpProblem("body-too-slow", f"{self.received} bytes came in the time for more") from None
+
+
+@coroutine
+def _go_on(begun: Any, awaited: object) -> Generator[object, object, Message]:
+    """Await a coroutine that was begun by hand, and that gave `awaited`."""
+    try:
+        yield awaited
+        return cast(Message, (yield from begun))
+    finally:
+        begun.close()
 
 
 def busy(detail: str) -> HttpProblem:

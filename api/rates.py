@@ -1,94 +1,68 @@
 """
 Rates: how often one address may ask, and how much one key may submit.
 
-Counting is the library's; only the memory is ours, because its own starts a thread every 10 ms and walks every key.  Counts
-live in this process: with several processes a limit is multiplied by their number.
+A window of a minute begins with the first that counts in it.  Counts live in this process: with several processes a limit is
+multiplied by their number.  Every request is counted here, twice where it is a statement, so the counting is a dictionary's.
 
 A key's statements are counted once their signature verified: a kid is public, and a stranger must not use up a farm's share.
 
-Source: limits (FixedWindowRateLimiter); RFC 6585 section 4.
+Source: RFC 6585 section 4.
 """
 
 import ipaddress
 import math
 import time
 
-from limits import RateLimitItemPerMinute
-from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
-
 MAX_KEYS = 65_536  # counters; beyond, the oldest half is forgotten: a flood from many addresses gains one window at most
+WINDOW_S = 60.0
 
 
-class Windows(Storage):
-    """Counters in a dictionary, bounded; implements what FixedWindowRateLimiter asks of a storage."""
-
-    STORAGE_SCHEME = ["originmark"]  # noqa: RUF012 - as the base class declares it
+class Windows:
+    """How much was counted under each name in its window, and when that ends; bounded."""
 
     def __init__(self, max_keys: int = MAX_KEYS) -> None:
-        super().__init__()
         self._max_keys = max_keys
         self._counts: dict[str, tuple[int, float]] = {}
 
-    @property
-    def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]:
-        """See Storage; a dictionary has no faults of its own."""
-        return ()
+    def at(self, name: str, now: float) -> tuple[int, float]:
+        """What was counted, and when the window ends; a fresh window where there is none, or a past one."""
+        found = self._counts.get(name)
+        return (0, now + WINDOW_S) if found is None or found[1] <= now else found
 
-    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """See Storage."""
-        now = time.time()
-        count, end = self._counts.get(key, (0, 0.0))
-        if end <= now:
-            count, end = 0, now + expiry
-            if len(self._counts) >= self._max_keys:
-                self._forget(now)
-        self._counts[key] = count + amount, end
-        return count + amount
+    def put(self, name: str, count: int, end: float, now: float) -> None:
+        """Remember it."""
+        if len(self._counts) >= self._max_keys and name not in self._counts:
+            self._forget(now)
+        self._counts[name] = count, end
 
     def _forget(self, now: float) -> None:
         kept = {key: value for key, value in self._counts.items() if value[1] > now}
         newest = sorted(kept.items(), key=lambda one: one[1][1])[-self._max_keys // 2 :]
         self._counts = dict(newest)
 
-    def get(self, key: str) -> int:
-        """See Storage."""
-        count, end = self._counts.get(key, (0, 0.0))
-        return count if end > time.time() else 0
-
-    def get_expiry(self, key: str) -> float:
-        """See Storage."""
-        return self._counts.get(key, (0, time.time()))[1]
-
-    def check(self) -> bool:
-        """See Storage."""
-        return True
-
-    def reset(self) -> int | None:
-        """See Storage."""
-        gone, self._counts = len(self._counts), {}
-        return gone
-
-    def clear(self, key: str) -> None:
-        """See Storage."""
-        self._counts.pop(key, None)
+    def __len__(self) -> int:
+        """Names that are remembered."""
+        return len(self._counts)
 
 
 class Rate:
     """So many a minute under one name; 0 for no limit.  Safe from several threads up to a lost count."""
 
-    def __init__(self, per_minute: int, what: str) -> None:
-        self._item = RateLimitItemPerMinute(per_minute, namespace=what) if per_minute else None
-        self._limiter = FixedWindowRateLimiter(Windows())
+    def __init__(self, per_minute: int) -> None:
+        self._most = per_minute
+        self._windows = Windows()
 
     def wait_s(self, name: str, amount: int = 1) -> int:
         """Count `amount`; 0 where that is within the limit, else the seconds to wait before trying again."""
-        # Tested first: what is refused uses nothing up, or one request too large would lock its key out for a minute.
-        if self._item is None or self._limiter.test(self._item, name, cost=amount):
-            if self._item is not None:
-                self._limiter.hit(self._item, name, cost=amount)
+        if not self._most:
             return 0
-        return max(1, math.ceil(self._limiter.get_window_stats(self._item, name).reset_time - time.time()))
+        now = time.monotonic()
+        count, end = self._windows.at(name, now)
+        # What is refused uses nothing up, or one request too large would lock its key out for a minute.
+        if count + amount > self._most:
+            return max(1, math.ceil(end - now))
+        self._windows.put(name, count + amount, end, now)
+        return 0
 
 
 def address_of(client: tuple[str, int] | None) -> str:

@@ -97,7 +97,7 @@ def _service(
     workers = settings.workers if settings.workers is not None else usable_cores()
     intake = Intake(
         database, sequencer.pool, Examiners(validator, workers), watcher, parcels.seal_key(keys.log), settings.pool_limit,
-        Rate(settings.party_rate, "key"),
+        Rate(settings.party_rate),
     )  # fmt: skip
     store = store_for_readers(settings, database, keys)
     return Service(

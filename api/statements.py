@@ -101,7 +101,8 @@ def _single(outcome: Outcome, proof: str | None, request: Request, service: Serv
         return problem_response(outcome.refused, request)
     location = {"location": f"{service.settings.base_url}/statements/{outcome.digest.hex()}", "cache-control": "no-store"}
     status = {"published": 201, "duplicate": 200}.get(outcome.state, 202)
-    return JSONResponse(as_json(outcome, proof), status, location | PUBLIC)
+    text = _members(outcome) if proof is None else f'{_members(outcome)}, "proof": {json.dumps(proof)}'
+    return Response(f"{{{text}}}", status, location | PUBLIC, "application/json")
 
 
 def _many(told: Sequence[Outcome], request: Request, service: Service, submission: Submission) -> Response:
@@ -123,8 +124,12 @@ def _many(told: Sequence[Outcome], request: Request, service: Service, submissio
 
 
 def _line_of(number: int, outcome: Outcome) -> str:
+    return f'{{"line": {number}, {_members(outcome)}}}'
+
+
+def _members(outcome: Outcome) -> str:
     place = "" if outcome.index is None else f', "index": {outcome.index}, "time": {outcome.time_ms}'
-    return f'{{"line": {number}, "status": "{outcome.state}", "digest": "{outcome.digest.hex()}"{place}}}'
+    return f'"status": "{outcome.state}", "digest": "{outcome.digest.hex()}"{place}'
 
 
 router.add_api_route("/statements", preflight("POST"), methods=["OPTIONS"], include_in_schema=False)

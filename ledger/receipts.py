@@ -10,7 +10,6 @@ Source: c2sp.org/tlog-proof; Sunlight v0.8.1 and tesseract#884 for why the store
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import select
@@ -19,12 +18,13 @@ from sqlalchemy.orm import Session
 from ledger.db import chunks
 from ledger.finding import has_digest
 from ledger.models import EntryRow, Published, StatementRow
+from ledger.paths import Paths
 from ledger.tiles import TileStore
 from producers.sign import format_proof
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
 from verify.errors import VerificationError
-from verify.merkle import Reader, leaf_hash, prove_inclusion, verify_inclusion
+from verify.merkle import leaf_hash
 from verify.note import parse_note
 from verify.proof import TlogProof
 
@@ -66,9 +66,9 @@ def receipts(session: Session, store: TileStore, digests: Iterable[bytes]) -> li
         raise Unknown("nothing is published yet")
     checkpoint = Checkpoint.parse(parse_note(body).text)
     entries = _entries(session, wanted, checkpoint.size)
-    reader = cache(store.reader(checkpoint.size))  # of one batch nearly every proof goes by the same hashes
+    paths = Paths(store.reader(checkpoint.size), checkpoint)
     try:
-        return [_receipt(entries, digest, checkpoint, body, reader) for digest in wanted]
+        return [_receipt(entries, digest, paths, body) for digest in wanted]
     except VerificationError:
         store.forget()  # a tile was damaged when it was read; once it is repaired, the next receipt is good
         raise
@@ -84,13 +84,10 @@ def _entries(session: Session, digests: list[bytes], size: int) -> dict[bytes, t
     return found
 
 
-def _receipt(
-    entries: dict[bytes, tuple[int, bytes]], digest: bytes, checkpoint: Checkpoint, body: str, reader: Reader
-) -> Receipt:
+def _receipt(entries: dict[bytes, tuple[int, bytes]], digest: bytes, paths: Paths, body: str) -> Receipt:
     if digest not in entries:
         raise Unknown(f"this log has published no statement {digest.hex()}")
     index, entry = entries[digest]
-    path = prove_inclusion(reader, index, checkpoint.size)
-    # By the reader's own code, before it is handed out: a damaged tile must not become a receipt that fails years later.
-    verify_inclusion(leaf_hash(entry), index=index, size=checkpoint.size, proof=path, root=checkpoint.root)
-    return Receipt(index, digest, Entry.decode(entry).time_ms, TlogProof(index, tuple(path), body))
+    # Checked up to the root, before it is handed out: a damaged tile must not become a receipt that fails years later.
+    path = paths.of(index, leaf_hash(entry))
+    return Receipt(index, digest, Entry.decode(entry).time_ms, TlogProof(index, path, body))

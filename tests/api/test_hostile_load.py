@@ -14,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.rates import Rate, Windows, address_of
+from api.rates import WINDOW_S, Rate, Windows, address_of
 from tests.api.conftest import BASE, Operator, problem_of, start
 from tests.support.ledger import FARM, GTIN, event_body, p256, payload
 from tests.support.service import Service, busy_database, running_service
@@ -199,11 +199,23 @@ class TestRates:
         assert address_of(("192.0.2.1", 1)) != address_of(("192.0.2.2", 1))
 
     def test_no_limit_counts_nothing(self) -> None:
-        rate = Rate(0, "test")
+        rate = Rate(0)
         assert [rate.wait_s("x", 10**6) for _ in range(3)] == [0, 0, 0]
 
     def test_a_flood_of_addresses_is_forgotten_and_not_hoarded(self) -> None:
         windows = Windows(max_keys=100)
         for number in range(10_000):
-            windows.incr(str(number), 60)
-        assert windows.reset() <= 100  # type: ignore[operator]
+            windows.put(str(number), 1, 60.0, 0.0)
+        assert len(windows) <= 100
+
+    def test_a_minute_later_everybody_counts_anew(self) -> None:
+        windows = Windows()
+        windows.put("x", 5, *windows.at("x", 0.0)[1:], 0.0)
+        assert windows.at("x", WINDOW_S - 1) == (5, WINDOW_S)
+        assert windows.at("x", WINDOW_S) == (0, 2 * WINDOW_S)
+
+    def test_what_is_too_much_at_once_uses_nothing_up(self) -> None:
+        rate = Rate(5)
+        assert rate.wait_s("x", 6) > 0
+        assert [rate.wait_s("x", 5), rate.wait_s("y", 1)] == [0, 0]
+        assert 0 < rate.wait_s("x") <= WINDOW_S
