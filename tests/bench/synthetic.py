@@ -7,9 +7,11 @@ statement takes for itself, which grow with the log at random places.
 """
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,12 @@ from ledger.genesis import create_log
 from ledger.keys import Keys, create_keys
 from ledger.migrate import upgrade
 from ledger.models import EntryRow, Published, StatementRow
+from ledger.paths import Paths
 from ledger.receipts import Receipt, _receipt, receipt
 from ledger.running import database_of, sequencer_of, store_of
 from ledger.sequencer import Sequencer, system_clock
 from ledger.settings import Settings
+from ledger.settling import settle, settle_worker
 from ledger.tiles import TileStore
 from ledger.writing import write_tuples
 from tests.bench.stage import ORIGIN
@@ -92,7 +96,8 @@ class SyntheticLog:
                 return receipt(session, self.store, entry[DIGEST])
             body = session.scalars(select(Published.body)).one()
             checkpoint = Checkpoint.parse(parse_note(body).text)
-            return _receipt({entry[DIGEST]: (index, entry)}, entry[DIGEST], checkpoint, body, self.store.reader(checkpoint.size))
+            paths = Paths(self.store.reader(checkpoint.size), checkpoint)
+            return _receipt({entry[DIGEST]: (index, entry)}, entry[DIGEST], paths, body)
 
     def restart(self) -> None:
         """What a new process does before it takes over: load, verify, derive the right edge."""
@@ -113,9 +118,23 @@ def synthetic_log(folder: Path, url: str = "", *, indexed: bool = False) -> Iter
             session.commit()
         sequencer = sequencer_of(settings, database, keys)
         sequencer.recover()
-        yield SyntheticLog(settings, database, store_of(settings), keys, sequencer, indexed)
+        with _settling(database, store_of(settings)):
+            yield SyntheticLog(settings, database, store_of(settings), keys, sequencer, indexed)
     finally:
         database.close()
+
+
+@contextmanager
+def _settling(database: Database, store: TileStore) -> Iterator[None]:
+    """Sync what is published every few seconds, as the service does: a start derives whatever is not."""
+    over = threading.Event()
+    worker = threading.Thread(target=settle_worker, args=(partial(settle, database, store), over))
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join()
 
 
 def entries(count: int) -> list[bytes]:
