@@ -23,6 +23,7 @@ from ledger.genesis import create_log
 from ledger.keys import Keys, create_keys
 from ledger.migrate import upgrade
 from ledger.models import EntryRow, Published, StatementRow
+from ledger.paths import Paths
 from ledger.receipts import Receipt, _receipt, receipt
 from ledger.running import database_of, sequencer_of, store_of
 from ledger.sequencer import Sequencer, system_clock
@@ -92,7 +93,8 @@ class SyntheticLog:
                 return receipt(session, self.store, entry[DIGEST])
             body = session.scalars(select(Published.body)).one()
             checkpoint = Checkpoint.parse(parse_note(body).text)
-            return _receipt({entry[DIGEST]: (index, entry)}, entry[DIGEST], checkpoint, body, self.store.reader(checkpoint.size))
+            paths = Paths(self.store.reader(checkpoint.size), checkpoint)
+            return _receipt({entry[DIGEST]: (index, entry)}, entry[DIGEST], paths, body)
 
     def restart(self) -> None:
         """What a new process does before it takes over: load, verify, derive the right edge."""
