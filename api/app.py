@@ -23,6 +23,7 @@ from api.measure import Measure
 from api.metrics import Gauges
 from api.openapi import describe
 from api.running import Local, running
+from api.straight import Straight
 from ledger.settings import Settings
 
 ROUTERS = (statements, log, anchors, trace, recalls, reports, labels, codes, ops, pages, regulator, resolver)
@@ -48,6 +49,7 @@ def create_app(settings: Settings, local: Local | None = None) -> FastAPI:
         app.include_router(devchain_router(local.devchain.rpc))
     describe(app)
     app.mount("/static", StaticFiles(directory=_static()), name="static")
+    app.add_middleware(Straight, path=statements.SUBMIT, endpoint=statements.submit)
     app.add_middleware(Limits, traffic=app.state.traffic, settings=settings)
     app.add_middleware(Measure)
     app.add_middleware(SecurityHeaders, https=settings.base_url.startswith("https://"))

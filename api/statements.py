@@ -62,7 +62,8 @@ async def submit(request: Request) -> Response:
     return _single(told[0], proof, request, service)
 
 
-router.add_api_route("/statements", submit, methods=["POST"], route_class_override=Direct)
+SUBMIT = "/statements"
+router.add_api_route(SUBMIT, submit, methods=["POST"], route_class_override=Direct)
 
 
 async def _read(request: Request) -> Submission:
