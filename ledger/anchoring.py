@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from obstore.exceptions import BaseError
 from sqlalchemy import Select, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ledger.anchors import AnchorBackend, AnchorError, Attempt, Conflict, Head, Included, NodeTrouble, Refused, State, TooDear
 from ledger.anchors.fees import Fees
 from ledger.db import Database
 from ledger.models import AnchorAttempt, AnchorRow, EntryRow, Published
+from ledger.problems import Fatal
 from ledger.sequencer import system_clock
 from ledger.settings import Settings
 from ledger.tiles import TileStore
@@ -226,11 +229,20 @@ def anchor_worker(
 ) -> None:  # fmt: skip
     """Tick until `stop` is set; returns at once where nothing is to be anchored."""
     anchoring = anchoring_of(settings, database, store, provider)
-    while anchoring is not None and not stop.is_set():
+    if anchoring is not None:
+        keep_anchoring(anchoring, stop, tick_s)
+
+
+def keep_anchoring(anchoring: Anchoring, stop: threading.Event, tick_s: float) -> None:
+    """Tick until `stop` is set, whatever fails: a thread that ended would leave the log without anchors, and tell nobody."""
+    while not stop.is_set():
         try:
             anchoring.tick(system_clock())
         except NodeTrouble as error:
             log.warning("anchor.no_answer", reason=str(error))
-        except AnchorError as error:
+        except (AnchorError, Fatal) as error:
             log.error("anchor.failed", reason=str(error))
+        except (OSError, BaseError, SQLAlchemyError) as error:
+            # Readers are not let in yet after a start, the database fails over, the bucket is away.
+            log.warning("anchor.store_away", reason=str(error))
         stop.wait(tick_s)

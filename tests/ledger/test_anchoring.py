@@ -4,17 +4,21 @@ The anchor outbox, against a chain in memory that crashes, reorganises, drops an
 What the contract itself refuses is tests/contracts'; that EvmBackend speaks to a real chain is test_anchors_evm.py.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
-from ledger.anchoring import BUMP_AFTER, Anchoring
+from ledger.anchoring import BUMP_AFTER, Anchoring, keep_anchoring
 from ledger.anchors import Attempt, Conflict, Head, Included, NodeTrouble, State, Submitted, TooDear
 from ledger.anchors.fees import Fees
 from ledger.models import AnchorAttempt, AnchorRow, EntryRow
+from ledger.problems import Fatal
+from ledger.stored import StoreUnavailable
 from tests.support.ledger import FARM, Rig, p256
 from verify.checkpoint import Checkpoint
 from verify.merkle import Hash, verify_consistency
@@ -244,3 +248,21 @@ def test_a_frozen_node_decides_nothing(anchored: tuple[Rig, Chain, Anchoring]) -
     with pytest.raises(NodeTrouble):
         outbox.tick(rig.now_ms)
     assert rows(rig) == before
+
+
+def test_no_failure_ends_anchoring_for_good() -> None:
+    """Right after a start readers are not let in yet, and a database may fail over at any time."""
+    gone = OperationalError("SELECT 1", None, Exception())
+    troubles = [StoreUnavailable("a start"), gone, Fatal("a tile"), NodeTrouble("a node")]
+    over, ticks = threading.Event(), 0
+
+    class Troubled(Anchoring):
+        def tick(self, now_ms: int) -> None:
+            nonlocal ticks
+            ticks += 1
+            if troubles:
+                raise troubles.pop()
+            over.set()
+
+    keep_anchoring(Troubled.__new__(Troubled), over, 0.001)
+    assert ticks == 5
