@@ -34,8 +34,6 @@ from verify.tiles import WIDTH
 
 log = structlog.get_logger()
 
-
-
 _SERVE = (
     update(Published.__table__)  # type: ignore[arg-type]
     .where(Published.origin == bindparam("log"))
