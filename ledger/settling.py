@@ -39,6 +39,7 @@ log = structlog.get_logger()
 
 SETTLE_S = 2.0  # s; what is published in this time is what a start after a power cut has to derive
 LOOK_S = 0.05  # s between two looks whether a start is over
+PATIENCE_S = 30.0  # s that a start may take to have its committed tree cosigned again, before readers get what was published
 
 
 def settle(database: Database, store: TileStore, *, signed_anew: bool = False) -> None:
@@ -77,18 +78,22 @@ class Settled:
     See objects.Objects: read-only, and shut until the tree that was committed when it was opened is settled and shown.
 
     `keys` are the log's and the clock's.  `quorum`: what the log publishes may lie behind what it committed for as long as
-    witnesses are away, and what it published is committed for good; then that tree decides.
+    witnesses are away, and what it published is committed for good; after `patience_s` that tree decides.  Not at once, since a
+    power cut may have come between a checkpoint's showing and that commit.
 
     Raises StoreUnavailable while it is shut.
     """
 
     def __init__(
-        self, objects: Objects, database: Database, keys: tuple[VerifierKey, VerifierKey], *, quorum: bool, look_s: float = LOOK_S
+        self, objects: Objects, database: Database, keys: tuple[VerifierKey, VerifierKey], *, quorum: bool,
+        look_s: float = LOOK_S, patience_s: float = PATIENCE_S,
     ) -> None:
         self._objects, self._database, self._keys, self._every_s = objects, database, keys, look_s
         self._open, self._looked_s = False, 0.0
+        self._patient_until_s = time.monotonic() + patience_s
         with database.reading() as session:
-            self._wanted = published_size(session) if quorum else session.scalar(select(CheckpointRow.size)) or 0
+            self._wanted = session.scalar(select(CheckpointRow.size)) or 0
+            self._least = published_size(session) if quorum else self._wanted
 
     def read(self, path: str) -> bytes | None:
         """See Objects."""
@@ -109,7 +114,9 @@ class Settled:
         if time.monotonic() - self._looked_s >= self._every_s:
             with self._database.reading() as session:
                 settled = session.scalar(select(Published.settled)) or 0
-            self._open, self._looked_s = min(settled, self._shown()) >= self._wanted, time.monotonic()
+            self._looked_s = time.monotonic()
+            wanted = self._wanted if self._looked_s < self._patient_until_s else self._least
+            self._open = min(settled, self._shown()) >= wanted
         if not self._open:
             raise StoreUnavailable("the tiles are compared with the entries after a start: come back in a moment")
 
