@@ -14,6 +14,7 @@ from ledger.anchors.keys import ChainKey
 from ledger.anchors.node import connect
 from tests.support.anchors import GAS_KEY
 from tests.support.anvil import Anvil
+from tests.support.processes import wait_until
 from tests.support.workshop import FARM, FIELD, HARVEST, LEADER, PACKED, WAREHOUSE, Codes, Workshop, quantity, seed, to
 from verify import gs1, merkle
 from verify.bundle import AnchorEvidence, parse_bundle
@@ -37,6 +38,7 @@ STEPS: Mapping[str, Mapping[str, str]] = {
     "zh": {"commissioning": "采收", "packing": "包装", "shipping": "发出", "receiving": "收货"},
 }
 CODES = Codes(PACKED, count=40)
+MINED_S = 30  # seconds for a block with nothing else to do
 LABEL = f"https://shop.example/01/09520001000027/10/P-1/21/{CODES.serial(7)}"
 
 
@@ -127,6 +129,8 @@ def anchored(node: Anvil, contract: str, code_sha256: str, shop: Workshop, signe
     size = len(shop.entries)
     attempt = backend.prepare(Head(size, shop.root(size)), merkle.prove_consistency(shop.reader(), 1, size))
     backend.broadcast(attempt.raw)
+    # The node answers before it mines; on a loaded machine a head that is asked for at once is still the old one.
+    wait_until(lambda: backend.find(attempt.tx_hash) is not None, MINED_S, "the block that holds our root")
     assert backend.head() == Head(size, shop.root(size))
     line = f"anchor {pin.chain_id} {contract} {pin.log_id} {pin.signer} {code_sha256}"
     return Anchored(shop.evidence(size, node.chain_id, contract), line)
