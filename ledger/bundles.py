@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ledger.choosing import Budget
 from ledger.codes import prove_code
-from ledger.gathering import Budget, Gathered, gather
+from ledger.gathering import Gathered, gather
 from ledger.models import AnchorRow, EntryRow, Published, StatementRow
 from ledger.shown import Audience, statement_of
 from ledger.tallies import Tallies

@@ -23,9 +23,10 @@ from sqlalchemy.orm import Session
 from ledger.finding import names
 from ledger.lineage import lineage
 from ledger.models import EventObject, EventRow, RecallRow, RecallScope, SubjectKey
-from ledger.project import HUB
+from ledger.project_events import HUB
 from ledger.shown import Audience
-from ledger.trace import Reach, Told, event_indexes, read_events
+from ledger.told_events import Told, read_events
+from ledger.trace import Reach, event_indexes
 from ledger.units import ANY, FOREVER, Scope, chunks, commissions, contents_at
 from verify import gs1
 from verify.statement import parse_time

@@ -33,7 +33,7 @@ from ledger.running import database_of, store_of
 from ledger.seen import Seen, own_file, seen_by_database, seen_by_others
 from ledger.settings import Settings
 from ledger.tiles import RightEdge, TileStore
-from producers.private import sync_folder
+from producers.private import sync_path
 from verify.checkpoint import Checkpoint
 
 
@@ -175,7 +175,7 @@ def _put_in_place(settings: Settings, file: Path, mark: str) -> list[Path]:
         shutil.move(file, own)
         with own.open("rb") as placed:
             os.fsync(placed.fileno())
-        sync_folder(own.parent)
+        sync_path(own.parent)
         return aside
     target, source = database_of(settings), open_database(f"sqlite:///{file}")
     try:

@@ -8,7 +8,8 @@ Source: c2sp.org/tlog-tiles; verify/tiles.py for paths and bytes.
 
 from collections.abc import Sequence
 
-from producers.client import LogClient, Unexpected
+from producers.answers import Unexpected
+from producers.client import LogClient
 from verify.errors import NotIncluded
 from verify.merkle import Hash, leaf_hash, node_hash, root, roots_reader
 from verify.tiles import WIDTH, parse_entries

@@ -32,7 +32,7 @@ from ledger.witnessing.wire import (
     Request,
     parse_request,
 )
-from producers.private import sync_folder
+from producers.private import sync_path
 from producers.sign import Signer, cosign, format_line
 from verify.errors import VerificationError
 from verify.evidence import Evidence, verify_evidence
@@ -151,4 +151,4 @@ def _write_once(path: Path, text: str) -> None:
     temporary = path.with_suffix(".new")
     temporary.write_text(text, "utf-8")
     temporary.replace(path)
-    sync_folder(path.parent)
+    sync_path(path.parent)

@@ -7,7 +7,8 @@ from hashlib import sha256
 import pytest
 
 from ledger.bundles import NothingKnown, TooMuch
-from ledger.gathering import Budget, gather
+from ledger.choosing import Budget
+from ledger.gathering import gather
 from ledger.models import AnchorRow
 from ledger.shown import Audience, erasures
 from ledger.tallies import Tallies

@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from ledger.db import Database
 from ledger.finding import head
+from ledger.handovers import judge, rows
 from ledger.lineage import lineage
 from ledger.models import EntryRow, HashHead, StatementRow
 from ledger.project import derive, store
 from ledger.registry import SqlHistory
 from ledger.shown import Audience
-from ledger.trace import Graph, Reach, judge, rows, trace_back, trace_forward
+from ledger.trace import Graph, Reach, trace_back, trace_forward
 from ledger.units import Scope, contents_at, spans_of
 from producers.epcis import build
 from producers.epcis.parts import Things

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from producers.client import Busy, LogClient, Problem, Unexpected, Unreachable
+from producers.answers import Busy, Problem, Unexpected, Unreachable
+from producers.client import LogClient
 from producers.tiles import TileReader, verify_entries
 from producers.trust import open_head
 from tests.producers.fake_log import FakeLog
