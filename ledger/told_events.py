@@ -8,6 +8,7 @@ Source: interface.md, GET /trace; EPCIS 2.0 section 7.4.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -106,8 +107,12 @@ def _told(row: EventRow, logged_ms: int, digest: bytes, audience: Audience) -> T
 
 
 def local_time(ms: int, offset: str) -> str:
-    """A claimed time as the clock on the wall showed it: RFC 3339 at `offset` (+08:00)."""
+    """A claimed time as the clock on the wall showed it: RFC 3339 at `offset` (+08:00), or UTC where there is none there."""
     sign = -1 if offset.startswith("-") else 1
     zone = timezone(sign * timedelta(hours=int(offset[1:3]), minutes=int(offset[4:6])))
     moment = datetime.fromtimestamp(ms // 1000, UTC) + timedelta(milliseconds=ms % 1000)
-    return moment.astimezone(zone).isoformat(timespec="milliseconds")
+    # The first and the last day of the calendar have no local time everywhere: an event may claim them, and must not hide the
+    # others of its lot.
+    with suppress(OverflowError):
+        moment = moment.astimezone(zone)
+    return moment.isoformat(timespec="milliseconds")

@@ -37,7 +37,7 @@ from tests.ledger_read.season import (
     lots,
     sscc,
 )
-from tests.support.ledger import ORIGIN
+from tests.support.ledger import ORIGIN, p256
 from tests.support.workshop import FARM as GALLERY_FARM
 from tests.support.workshop import Workshop, event, quantity
 from verify.gs1 import check_digit
@@ -284,3 +284,19 @@ class TestTheTable:
             (line,) = rows(trace_back(session, sscc(9)), {})
         assert line.late_hours == 49
         assert WANG not in line.who
+
+    @pytest.mark.parametrize(("claimed", "offset", "shown"), [
+        ("0001-01-01T01:00:00Z", "-10:00", "0001-01-01T01:00:00.000+00:00"),
+        ("0001-01-01T01:00:00Z", "+08:00", "0001-01-01T09:00:00.000+08:00"),
+    ])  # fmt: skip
+    def test_a_record_that_claims_the_first_day_of_the_calendar_hides_no_other(
+        self, season: Season, claimed: str, offset: str, shown: str
+    ) -> None:
+        """A stranger may name any lot and claim any time in the past; `-10:00` there is before the year 1."""
+        told = season.rig.event(STRANGER, p256("stranger"), eventTime=claimed, eventTimeZoneOffset=offset, action="OBSERVE",
+                                bizStep="inspecting", quantityList=[quantity(H1, 1)])  # fmt: skip
+        season.rig.log(season.rig.grant(STRANGER, p256("stranger")), told)
+        with season.rig.database.reading() as session:
+            events = trace_back(session, H1).events
+        assert len(events) > 1
+        assert events[0].time == shown
