@@ -57,7 +57,7 @@ class Recall:
     @property
     def has_window(self) -> bool:
         """Whether it is about things made in a certain time only."""
-        return (self.since_ms, self.until_ms) != (0, FOREVER)
+        return (self.since_ms, self.until_ms) != (-FOREVER, FOREVER)
 
     def covers(self, times_ms: Iterable[int]) -> bool:
         """Whether one of these times lies in the window."""
@@ -148,7 +148,7 @@ def _recall(row: RecallRow, before: int) -> Recall:
     body: Mapping[str, Any] = row.body
     scope = body["scope"]
     parts = [tuple(gs1.canonical_uri(uri) for uri in scope.get(part, ())) for part in ("lots", "products", "places")]
-    since, until = (_ms(scope[name]) if name in scope else none for name, none in (("from", 0), ("until", FOREVER)))
+    since, until = (_ms(scope[name]) if name in scope else none for name, none in (("from", -FOREVER), ("until", FOREVER)))
     closed = row.closed_by if row.closed_by is not None and row.closed_by < before else None
     return Recall(row.index, row.digest.hex(), row.issuer, row.class_, parts[0], parts[1], parts[2], since, until,
                   body["reason"], body["instructions"], closed)  # fmt: skip
