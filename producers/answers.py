@@ -105,12 +105,12 @@ def read_result(body: Mapping[str, Any]) -> Result:
         digest = bytes.fromhex(str(body.get("digest")))
     except ValueError:
         digest = b""
-    if status not in ("published", "duplicate", "pending") or len(digest) != 32:
+    numbers = [one for one in (index, time_ms) if one is not None]
+    # A log may answer anything: an index of -1 would be read as the last one.
+    is_sound = all(type(one) is int and one >= 0 for one in numbers) and isinstance(proof, str | None)
+    if status not in ("published", "duplicate", "pending") or len(digest) != 32 or not is_sound:
         raise Unexpected(f"an unknown answer about a statement: {str(body)[:200]}")
-    return Result(
-        str(status), digest, index if isinstance(index, int) else None, time_ms if isinstance(time_ms, int) else None,
-        proof if isinstance(proof, str) else None,
-    )  # fmt: skip
+    return Result(str(status), digest, index, time_ms, proof)
 
 
 def parse_object(text: bytes) -> dict[str, Any]:

@@ -203,6 +203,14 @@ class TestUnits:
         with feed(database, shop) as session:
             assert "shipping" in {one.biz_step for one in trace_forward(session, lot).events}
 
+    def test_a_pallet_that_claims_to_be_packed_before_1970_is_followed_like_any_other(
+        self, database: Database, shop: Workshop
+    ) -> None:
+        shop.tell(GALLERY_FARM, "AggregationEvent", "packing", "ADD", parentID=sscc(7), childQuantityList=[quantity(P1, 5)],
+                  eventTime="1969-12-31T08:00:00Z", eventTimeZoneOffset="+00:00")  # fmt: skip
+        with feed(database, shop) as session:
+            assert sscc(7) in {node.id for node in trace_forward(session, P1).nodes}
+
     def test_what_was_in_a_crate_is_known_for_every_moment(self, database: Database, shop: Workshop) -> None:
         first, second = self.lots(shop, [10, 11])
         with feed(database, shop) as session:
