@@ -19,7 +19,7 @@ from ledger.audit_tiles import Broken, Served, bundle_at, insist_same
 from ledger.candidates import Candidate, candidate_of, read_stored
 from ledger.finding import has_digest
 from ledger.models import EntryRow, StatementRow
-from ledger.problems import Fatal, Refused
+from ledger.problems import Fatal
 from ledger.project import Rows, derive
 from ledger.registry import SqlHistory
 from ledger.tiles import TileStore
@@ -103,7 +103,7 @@ def _check_statement(session: Session, entry: Entry, row: StatementRow, report: 
     try:
         record = read_stored(row.jws, row.disclosures, row.digest, index, entry.time_ms)
         candidate = candidate_of(record)
-    except (Fatal, Refused) as error:
+    except Fatal as error:
         raise Broken(f"statements.jws or statements.disclosures: {error}", index) from None
     if candidate.keys != entry.keys:
         raise Broken("its subject keys are not its statement's", index)

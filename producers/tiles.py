@@ -18,7 +18,7 @@ HEIGHT = 8  # levels of the tree in one tile
 
 
 def format_entries(entries: Sequence[bytes]) -> bytes:
-    """Print entries as one tile, as `fetch.parse_entries` reads it."""
+    """Print entries as one tile, as `verify.tiles.parse_entries` reads it."""
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
 
 
