@@ -29,14 +29,14 @@ class Proofs:
     _made: asyncio.Task[list[str]] | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def of(self, digest: bytes) -> str:
-        """The receipt of a published statement, as text.  Raises what ledger.receipts raises."""
+    async def of(self, digests: Sequence[bytes]) -> list[str]:
+        """The receipts of published statements, as text, in order.  Raises what ledger.receipts raises."""
         if self._made is None:
             self._made = asyncio.create_task(self._make())
         place, made = len(self._gathered), self._made
-        self._gathered.append(digest)
+        self._gathered += digests
         # One who hangs up must not take away what the others wait for.
-        return (await asyncio.shield(made))[place]
+        return (await asyncio.shield(made))[place : place + len(digests)]
 
     async def _make(self) -> list[str]:
         async with self._turn:
