@@ -43,6 +43,6 @@ class Alone:
 
     async def _log(self, raws: Sequence[bytes]) -> list[Told]:
         outcomes = await self.intake.submit_apart(raws)
-        digests = [one.digest for one in outcomes if one.index is not None]
-        proofs = iter(await self.proofs.of(digests) if digests else ())
+        places = [(one.index, one.digest) for one in outcomes if one.index is not None]
+        proofs = iter(await self.proofs.of(places) if places else ())
         return [Told(one, None if one.index is None else next(proofs)) for one in outcomes]

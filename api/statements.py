@@ -68,8 +68,9 @@ async def submit(request: Request) -> Response:
     )
     if not submission.single:
         return _many(told, request, service, submission)
-    (proof,) = await service.alone.proofs.of([told[0].digest]) if told[0].index is not None else (None,)
-    return _single(told[0], proof, request, service)
+    (one,) = told
+    (proof,) = (None,) if one.index is None else await service.alone.proofs.of([(one.index, one.digest)])
+    return _single(one, proof, request, service)
 
 
 SUBMIT = "/statements"
