@@ -76,7 +76,8 @@ class Intake:
         heads = {raw.partition(b".")[0] for raw in raws}
         kids = {self._heads[head] for head in heads & self._heads.keys()}
         jwks = {kid: self._jwks[kid] for kid in kids & self._jwks.keys()}
-        found = [self._within_rate([one])[0] for one in await examined(self.examiners, raws, jwks)]
+        with self.pool.coming(len(raws)):
+            found = [self._within_rate([one])[0] for one in await examined(self.examiners, raws, jwks)]
         return await self._told(found, together=False, waits=True)
 
     async def submit(self, items: Sequence[bytes | Refused], *, together: bool, waits: bool) -> list[Outcome]:

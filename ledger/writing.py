@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Table, insert
+from sqlalchemy import BigInteger, Boolean, Connection, Integer, LargeBinary, Table, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -26,11 +26,13 @@ def write_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]
         session.execute(insert(table), list(rows))
 
 
-def write_tuples(session: Session, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+def write_tuples(
+    session: Session | Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
     """Insert rows whose values stand in the order of `columns`; JSON columns take their text."""
     if not rows:
         return
-    connection = session.connection()
+    connection = session.connection() if isinstance(session, Session) else session
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(_insert(table.name, tuple(columns)), list(rows))
         return
