@@ -7,7 +7,7 @@ the strictest holds where none is set.  Nothing of a third party is ever loaded.
 Source: CSP Level 3; OWASP secure headers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,7 +28,8 @@ _EMBEDDABLE = {b"access-control-allow-origin", b"cross-origin-resource-policy"}
 HSTS = "max-age=31536000"  # seconds: one year
 
 
-Head = Sequence[tuple[bytes, bytes]]
+Field = tuple[bytes, bytes]
+Head = tuple[Field, ...]
 
 
 class Completing:
@@ -40,11 +41,12 @@ class Completing:
         # Answers differ in their values; there are few sets of names.
         self._missing = lru_cache(maxsize=256)(self._missing_beside)
 
-    def completed(self, head: Head) -> list[tuple[bytes, bytes]]:
+    def completed(self, head: Iterable[Field]) -> list[Field]:
         """The head with what every answer says."""
-        return [*head, *self._missing(tuple([name for name, _ in head]))]
+        given = [*head]
+        return given + self._missing(tuple([name for name, _ in given]))
 
-    def _missing_beside(self, names: tuple[bytes, ...]) -> Head:
+    def _missing_beside(self, names: tuple[bytes, ...]) -> list[Field]:
         given = {name.lower() for name in names}
         missing = [one for one in self._common if one[0] not in given]
         # What others may embed says so itself: tiles, bundles and receipts are for everybody.

@@ -23,6 +23,7 @@ from api.deps import Direct, Reading, Service, Serving, service_of
 from api.language import pick_language
 from api.outcomes import as_json, state_of
 from api.problems import HttpProblem, problem_body, problem_response
+from api.straight import Printed
 from ledger.pooling import Outcome
 from ledger.problems import Refused
 from ledger.receipts import Unknown, receipt
@@ -113,16 +114,8 @@ def _single(outcome: Outcome, proof: str | None, request: Request, service: Serv
     if outcome.refused is not None:
         return problem_response(outcome.refused, request)
     text = _members(outcome) if proof is None else f'{_members(outcome)}, "proof": {json.dumps(proof)}'
-    location = f"{service.settings.base_url}/statements/{outcome.digest.hex()}"
-    return Printed(_STATUS.get(outcome.state, 202), _HEAD, location, f"{{{text}}}".encode())
-
-
-class Printed(Response):
-    """An answer whose head is bytes already: every statement gets one."""
-
-    def __init__(self, status: int, head: Sequence[tuple[bytes, bytes]], location: str, body: bytes) -> None:
-        self.status_code, self.body, self.background = status, body, None
-        self.raw_headers = [*head, (b"location", location.encode("latin-1")), (b"content-length", str(len(body)).encode())]
+    location = f"{service.settings.base_url}/statements/{outcome.digest.hex()}".encode("latin-1")
+    return Printed(_STATUS.get(outcome.state, 202), _HEAD, [(b"location", location)], f"{{{text}}}".encode())
 
 
 def _many(told: Sequence[Outcome], request: Request, service: Service, submission: Submission) -> Response:
