@@ -106,6 +106,8 @@ class Guarded(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         super().data_received(data)
+        if self._in_head:
+            self._wait_for_client()
         # A complete head is measured where it can be refused in full words (limits.py); here only one that never ends.
         self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
         if self._head_bytes > MAX_HEAD:
@@ -114,8 +116,8 @@ class Guarded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """See httptools."""
         super().on_message_begin()
+        # The client's time begins where its head does not come in one piece, as nearly all do: timers are not for nothing.
         self._in_head = True
-        self._wait_for_client()
 
     def on_headers_complete(self) -> None:
         """See httptools."""

@@ -22,7 +22,7 @@ from ledger.publishing import Unpublished
 from ledger.signing import Signed, sign_checkpoint
 from ledger.tiles import RightEdge, reader_of
 from verify.checkpoint import Checkpoint
-from verify.merkle import Hash, leaf_hash, prove_consistency
+from verify.merkle import Hash, leaf_hash, prove_consistency, root
 
 # By the tables and not through the ORM, as everything that every batch does.
 _SWAP = update(CheckpointRow.__table__).where(  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def grow(session: Session, keys: Keys, head: Head, leaves: Sequence[Hash], now: 
     entries = _read_back(session, head.edge.size, leaves)
     edge, touched = head.edge.extend(leaves)
     reader = reader_of({**head.edge.tiles, **touched})
-    new = Checkpoint(keys.log.name, edge.size, edge.root())
+    new = Checkpoint(keys.log.name, edge.size, root(reader, edge.size))
     signed = sign_checkpoint(keys, head.signed, new, prove_consistency(reader, head.edge.size, edge.size), now // 1000)
     swap(session, head.signed, signed, now)
     return Head(signed, edge, now), Unpublished(head.edge.size, touched, entries)
