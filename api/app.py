@@ -17,13 +17,13 @@ from starlette.staticfiles import StaticFiles
 
 from api import anchors, codes, labels, log, ops, pages, problems, recalls, regulator, reports, resolver, statements, trace
 from api.devroute import devchain_router
-from api.headers import SecurityHeaders
-from api.limits import Limits, Traffic
-from api.measure import Measure
+from api.headers import Completing, SecurityHeaders
+from api.limits import Gate, Limits, Traffic
+from api.measure import Measure, Notes
 from api.metrics import Gauges
 from api.openapi import describe
 from api.running import Local, running
-from api.straight import Straight
+from api.straight import Application, Edge, Endpoint, Straight
 from ledger.settings import Settings
 
 ROUTERS = (statements, log, anchors, trace, recalls, reports, labels, codes, ops, pages, regulator, resolver)
@@ -36,7 +36,7 @@ def create_app(settings: Settings, local: Local | None = None) -> FastAPI:
     Nothing is opened before the server starts the application's lifespan.
     """
     local = local or Local()
-    app = FastAPI(
+    app = Application(
         title="Originmark", version="0.1.0", lifespan=_lifespan(settings, local), docs_url=None, redoc_url=None,
         openapi_url="/openapi.json",
     )  # fmt: skip
@@ -49,11 +49,18 @@ def create_app(settings: Settings, local: Local | None = None) -> FastAPI:
         app.include_router(devchain_router(local.devchain.rpc))
     describe(app)
     app.mount("/static", StaticFiles(directory=_static()), name="static")
-    app.add_middleware(Straight, path=statements.SUBMIT, endpoint=statements.submit)
-    app.add_middleware(Limits, traffic=app.state.traffic, settings=settings)
-    app.add_middleware(Measure)
-    app.add_middleware(SecurityHeaders, https=settings.base_url.startswith("https://"))
+    add_edge(app, Edge(
+        Gate(app.state.traffic, settings), Notes(), Completing(https=settings.base_url.startswith("https://")),
+    ), path=statements.SUBMIT, endpoint=statements.submit)  # fmt: skip
     return app
+
+
+def add_edge(app: Application, edge: Edge, *, path: str, endpoint: Endpoint) -> None:
+    """Put what every request meets before the routes, and the straight way to the endpoint of `path` beside them."""
+    app.add_middleware(Limits, gate=edge.gate)
+    app.add_middleware(Measure, notes=edge.notes)
+    app.add_middleware(SecurityHeaders, completing=edge.completing)
+    app.straight = Straight(app, edge, path=path, endpoint=endpoint)
 
 
 def _lifespan(settings: Settings, local: Local) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

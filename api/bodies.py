@@ -6,7 +6,7 @@ The length that a client announces is believed only when it is too large: what s
 Source: RFC 9110 sections 8.6 and 15.5.14.
 """
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from api.problems import HttpProblem
 
@@ -16,15 +16,16 @@ async def read_body(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise too_large(limit)
-    received = bytearray()
-    try:
-        async for chunk in request.stream():
-            received += chunk
-            if len(received) > limit:
-                # The rest is not read: the server closes the connection after the answer.
-                raise too_large(limit)
-    except ClientDisconnect:
-        raise HttpProblem("body-cut-off", "the connection ended before the body did") from None
+    received, more = bytearray(), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise HttpProblem("body-cut-off", "the connection ended before the body did")
+        received += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(received) > limit:
+            # The rest is not read: the server closes the connection after the answer.
+            raise too_large(limit)
     return bytes(received)
 
 

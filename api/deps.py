@@ -14,10 +14,10 @@ from fastapi.routing import APIRoute
 from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy.orm import Session
 
+from api.alone import Alone
 from api.intake import Intake
 from api.language import Catalog, pick_language
 from api.metrics import Metrics
-from api.proofs import Proofs
 from api.views import Views
 from api.watcher import Watcher
 from ledger.db import Database
@@ -40,7 +40,7 @@ class Service:
     watcher: Watcher
     views: Views
     intake: Intake
-    proofs: Proofs
+    alone: Alone
     tallies: Tallies
     log_signer: Signer
     """Signs answer notes here, and checkpoints in the sequencer."""

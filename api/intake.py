@@ -21,7 +21,7 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from api.bell import Answer, Bell
-from api.examining import Together
+from api.examining import examined
 from api.rates import Rate
 from api.watcher import Watcher
 from ledger import parcels
@@ -51,17 +51,43 @@ class Intake:
     by_key: Rate = field(default_factory=lambda: Rate(0))
     """Statements a minute under one key."""
     _jwks: dict[str, dict[str, str]] = field(default_factory=dict)
+    _heads: dict[bytes, str] = field(default_factory=dict)
+    """Headers as they are sent, and the granted key that each names: one spelling a key, or hardly more."""
     _bell: Bell = field(default_factory=Bell)
-    together: Together = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.together = Together(self.examiners)
+    async def learn(self, raw: bytes) -> None:
+        """Know the key that a statement names, where it is granted: `submit_apart` asks no database."""
+        head = raw.partition(b".")[0]
+        if self._heads.get(head) in self._jwks:
+            return
+        kids = kids_of((raw,))
+        await self._learn(kids)
+        if len(self._heads) >= MAX_KEYS:
+            self._heads.clear()
+        for kid in kids & self._jwks.keys():
+            self._heads[head] = kid
+
+    async def submit_apart(self, raws: Sequence[bytes]) -> list[Outcome]:
+        """
+        What became of statements of as many senders, who all wait.  Raises Refused (`pool-full`) for all of them.
+
+        They are taken along together, and judged each for itself.
+        """
+        heads = {raw.partition(b".")[0] for raw in raws}
+        kids = {self._heads[head] for head in heads & self._heads.keys()}
+        jwks = {kid: self._jwks[kid] for kid in kids & self._jwks.keys()}
+        with self.pool.coming(len(raws)):
+            found = [self._within_rate([one])[0] for one in await examined(self.examiners, raws, jwks)]
+        return await self._told(found, together=False, waits=True)
 
     async def submit(self, items: Sequence[bytes | Refused], *, together: bool, waits: bool) -> list[Outcome]:
         """What became of each statement, in order.  Raises Refused (`pool-full`) where nothing was taken."""
         found = self._within_rate(await self._examine(items))
         if together:
             found = all_or_none(found)
+        return await self._told(found, together, waits)
+
+    async def _told(self, found: Sequence[Candidate | Refused], together: bool, waits: bool) -> list[Outcome]:
         candidates = [one for one in found if isinstance(one, Candidate)]
         told = iter(await self._log(candidates, together, waits) if candidates else ())
         return [Outcome("refused", b"", refused=one) if isinstance(one, Refused) else next(told) for one in found]
@@ -69,11 +95,8 @@ class Intake:
     async def _examine(self, items: Sequence[bytes | Refused]) -> list[Candidate | Refused]:
         raws = [one for one in items if isinstance(one, bytes)]
         kids = kids_of(raws)
-        if not kids <= self._jwks.keys():
-            await run_in_threadpool(self._learn, kids - self._jwks.keys())
+        await self._learn(kids)
         jwks = {kid: self._jwks[kid] for kid in kids if kid in self._jwks}
-        if len(items) == len(raws) == 1:
-            return [await self.together.examine(raws[0], jwks)]
         check = partial(self.examiners.examine, raws, now_ms=time.time_ns() // 1_000_000, jwks=jwks)
         done = iter(await run_in_threadpool(check))
         return [one if isinstance(one, Refused) else next(done) for one in items]
@@ -91,7 +114,11 @@ class Intake:
             for one in found
         ]  # fmt: skip
 
-    def _learn(self, kids: set[str]) -> None:
+    async def _learn(self, kids: set[str]) -> None:
+        if not kids <= self._jwks.keys():
+            await run_in_threadpool(self._read, kids - self._jwks.keys())
+
+    def _read(self, kids: set[str]) -> None:
         """Read granted keys.  What is not granted is asked for again: its grant may be on the way."""
         if len(self._jwks) > MAX_KEYS:
             self._jwks.clear()

@@ -2,7 +2,8 @@
 Limits on what strangers may take from this process: requests at once, bytes in memory, time for a body, requests a minute.
 
     Traffic      what is at work now, and whether the server is stopping
-    Limits       ASGI middleware: refuses before anything is read, cuts off what comes too slowly
+    Gate         refuses before anything is read; who was let in has a body that is counted and timed
+    Limits       the same as ASGI middleware
 
 Everything is refused as problem+json with Retry-After, and nothing that was acknowledged is dropped.  The head of a request
 and the number of connections are limited a layer below (server.py); sizes of bodies where they are read (bodies.py).
@@ -46,33 +47,28 @@ class Traffic:
     """The server was told to stop: what is here is finished, and nothing new is taken in."""
 
 
-class Limits:
-    """ASGI middleware; innermost, so that what it refuses is measured and carries every header."""
+class Gate:
+    """What a request must pass, and what it takes up until it leaves; for every way through the application together."""
 
-    def __init__(self, app: ASGIApp, *, traffic: Traffic, settings: Settings) -> None:
-        self.app = app
+    def __init__(self, traffic: Traffic, settings: Settings) -> None:
         self.traffic = traffic
         self.settings = settings
         self.by_address = Rate(settings.address_rate)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on with a body that keeps to the limits."""
-        if scope["type"] != "http" or scope["path"] in PROBES:
-            await self.app(scope, receive, send)
-            return
+    def enter(self, scope: Scope, receive: Receive) -> "Body":
+        """Let a request in.  Raises HttpProblem.  Whoever got a body calls `leave` with it, however that ends."""
         problem = self._refusal(scope)
         if problem is not None:
-            await problem_response(problem, Request(scope, receive))(scope, receive, send)
-            return
-        body, writes = Body(receive, self.traffic, self.settings), scope["method"] not in READS
+            raise problem
         self.traffic.requests += 1
-        self.traffic.writes += writes
-        try:
-            await self.app(scope, body.receive, send)
-        finally:
-            self.traffic.requests -= 1
-            self.traffic.writes -= writes
-            self.traffic.body_bytes -= body.received
+        self.traffic.writes += scope["method"] not in READS
+        return Body(receive, self.traffic, self.settings)
+
+    def leave(self, scope: Scope, body: "Body") -> None:
+        """The request was answered."""
+        self.traffic.requests -= 1
+        self.traffic.writes -= scope["method"] not in READS
+        self.traffic.body_bytes -= body.received
 
     def _refusal(self, scope: Scope) -> HttpProblem | None:
         head = len(scope.get("raw_path") or b"") + len(scope["query_string"])
@@ -84,6 +80,29 @@ class Limits:
             return busy(f"{self.traffic.requests} requests are at work")
         wait_s = self.by_address.wait_s(address_of(scope.get("client")))
         return HttpProblem("too-often", "too many requests from this address", retry_after_s=wait_s) if wait_s else None
+
+
+class Limits:
+    """ASGI middleware; innermost, so that what it refuses is measured and carries every header."""
+
+    def __init__(self, app: ASGIApp, *, gate: Gate) -> None:
+        self.app = app
+        self.gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on with a body that keeps to the limits."""
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            await self.app(scope, receive, send)
+            return
+        try:
+            body = self.gate.enter(scope, receive)
+        except HttpProblem as problem:
+            await problem_response(problem, Request(scope, receive))(scope, receive, send)
+            return
+        try:
+            await self.app(scope, body.receive, send)
+        finally:
+            self.gate.leave(scope, body)
 
 
 class Body:

@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
@@ -63,17 +63,26 @@ def write_journal(form: str = "auto", stream: TextIO | None = None, level: int =
         logging.getLogger(name).setLevel(logging.WARNING)  # one line for every call they make is theirs to keep
 
 
-def note_request(name: str, method: str, route: str, status: int, seconds: float, problem: str | None) -> None:
-    """Write the line of a request.  `name` is a plain word; of the rest there are few values, so that texts are made once."""
+def request_line(name: str, method: str, route: str, status: int, seconds: float, problem: str | None) -> str | None:
+    """
+    The line of a request, for `write_lines`; None where the journal is text for a person: then it is written already.
+
+    `name` is a plain word; of the rest there are few values, so that texts are made once.
+    """
     config, ms = structlog.get_config(), round(seconds * 1000, 1)
     factory, last = config["logger_factory"], config["processors"][-1]
     if not isinstance(factory, structlog.WriteLoggerFactory) or not isinstance(last, structlog.processors.JSONRenderer):
         more = {} if problem is None else {"problem": problem}
         log.info("request", method=method, route=route, status=status, ms=ms, **more)
-        return
+        return None
     # Every statement has one of these: by the general way it costs as much as reading the request.
     now = datetime.now(UTC).replace(tzinfo=None).isoformat()
-    factory().msg(f'{_begun(method, route, status, problem)}, "ms": {ms}, "request": "{name}", "timestamp": "{now}Z"}}')
+    return f'{_begun(method, route, status, problem)}, "ms": {ms}, "request": "{name}", "timestamp": "{now}Z"}}'
+
+
+def write_lines(lines: Sequence[str]) -> None:
+    """Write lines of requests, all in one go."""
+    structlog.get_config()["logger_factory"]().msg("\n".join(lines))
 
 
 @lru_cache(maxsize=4_096)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from starlette.concurrency import run_in_threadpool
 
 from ledger.db import Database
-from ledger.receipts import receipts
+from ledger.receipts import Place, proofs_at
 from ledger.tiles import TileStore
 from producers.sign import format_proof
 
@@ -25,24 +25,24 @@ class Proofs:
 
     database: Database
     store: TileStore
-    _gathered: list[bytes] = field(default_factory=list)
+    _gathered: list[Place] = field(default_factory=list)
     _made: asyncio.Task[list[str]] | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def of(self, digest: bytes) -> str:
-        """The receipt of a published statement, as text.  Raises what ledger.receipts raises."""
+    async def of(self, places: Sequence[Place]) -> list[str]:
+        """The receipts of published statements, as text, in order.  Raises what ledger.receipts raises."""
         if self._made is None:
             self._made = asyncio.create_task(self._make())
-        place, made = len(self._gathered), self._made
-        self._gathered.append(digest)
+        first, made = len(self._gathered), self._made
+        self._gathered += places
         # One who hangs up must not take away what the others wait for.
-        return (await asyncio.shield(made))[place]
+        return (await asyncio.shield(made))[first : first + len(places)]
 
     async def _make(self) -> list[str]:
         async with self._turn:
-            digests, self._gathered, self._made = self._gathered, [], None
-            return await run_in_threadpool(self._read, digests)
+            places, self._gathered, self._made = self._gathered, [], None
+            return await run_in_threadpool(self._read, places)
 
-    def _read(self, digests: Sequence[bytes]) -> list[str]:
+    def _read(self, places: Sequence[Place]) -> list[str]:
         with self.database.reading() as session:
-            return [format_proof(one.proof) for one in receipts(session, self.store, digests)]
+            return [format_proof(one) for one in proofs_at(session, self.store, places)]

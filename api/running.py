@@ -20,6 +20,7 @@ from limits.strategies import FixedWindowRateLimiter
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.alone import Alone
 from api.deps import Service
 from api.intake import Intake
 from api.metrics import Metrics
@@ -101,8 +102,8 @@ def _service(
     )  # fmt: skip
     store = store_for_readers(settings, database, keys)
     return Service(
-        settings=settings, database=database, store=store, proofs=Proofs(database, store), validator=validator,
-        intake=intake, tallies=Tallies(), watcher=watcher,
+        settings=settings, database=database, store=store, validator=validator,
+        intake=intake, alone=Alone(intake, Proofs(database, store)), tallies=Tallies(), watcher=watcher,
         views=Views.load(origin=settings.origin, banner=local.is_demo), log_signer=keys.log, clock_key=keys.clock.vkey,
         metrics=metrics, limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,
     )  # fmt: skip

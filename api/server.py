@@ -15,14 +15,17 @@ import asyncio
 import logging
 import os
 import time
+from functools import partial
 from threading import Timer
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.limits import MAX_HEAD, Traffic
+from api.straight import WHOLE
 from ledger.settings import Settings
 
 log = logging.getLogger("originmark.server")
@@ -103,6 +106,8 @@ class Guarded(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         super().data_received(data)
+        if self._in_head:
+            self._wait_for_client()
         # A complete head is measured where it can be refused in full words (limits.py); here only one that never ends.
         self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
         if self._head_bytes > MAX_HEAD:
@@ -111,14 +116,18 @@ class Guarded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """See httptools."""
         super().on_message_begin()
+        # The client's time begins where its head does not come in one piece, as nearly all do: timers are not for nothing.
         self._in_head = True
-        self._wait_for_client()
 
     def on_headers_complete(self) -> None:
         """See httptools."""
         self._in_head = False
         self._stop_waiting()
         super().on_headers_complete()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.scope is self.scope:  # none where the connection is to speak something else
+            extensions: dict[str, Any] = {WHOLE: partial(_send_whole, cycle)}
+            self.scope["extensions"] = extensions
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
@@ -165,6 +174,22 @@ class Guarded(HttpToolsProtocol):
     def _abort_unread(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
+
+
+def _send_whole(cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
+    """Send a whole answer: what `cycle.send` does for one that has a length.  False where the client does not read."""
+    if cycle.flow.write_paused or cycle.disconnected:
+        return False
+    given = [b"%b: %b\r\n" % field for field in cycle.default_headers]
+    closes = b"" if cycle.keep_alive else b"connection: close\r\n"
+    cycle.transport.write(b"".join([head, *given, closes, b"\r\n", body]))
+    cycle.waiting_for_100_continue = False
+    cycle.response_started = cycle.response_complete = True
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
 
 
 def guarded(settings: Settings) -> type[Guarded]:

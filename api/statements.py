@@ -23,6 +23,7 @@ from api.deps import Direct, Reading, Service, Serving, service_of
 from api.language import pick_language
 from api.outcomes import as_json, state_of
 from api.problems import HttpProblem, problem_body, problem_response
+from api.straight import Printed
 from ledger.pooling import Outcome
 from ledger.problems import Refused
 from ledger.receipts import Unknown, receipt
@@ -35,6 +36,8 @@ MAX_LINES = 10_000
 MAX_BODY = 33_554_432  # bytes
 MAX_ONE = 16 * MAX_BYTES  # bytes
 PUBLIC = {"access-control-allow-origin": "*"}
+_STATUS = {"published": 201, "duplicate": 200}
+_HEAD = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"access-control-allow-origin", b"*"))
 
 router = APIRouter(tags=["statements"])
 
@@ -48,18 +51,27 @@ class Submission:
     all_or_none: bool
     respond_async: bool
 
+    @property
+    def alone(self) -> bytes | None:
+        """The only statement of a request that waits for its receipt."""
+        (only, *_) = self.items or (None,)
+        return only if self.single and not self.respond_async and isinstance(only, bytes) else None
+
 
 async def submit(request: Request) -> Response:
     """Log one statement or many; see the module's text."""
     service = service_of(request)
     submission = await _read(request)
+    if submission.alone is not None:
+        return _single(*await service.alone.log(submission.alone), request, service)
     told = await service.intake.submit(
         submission.items, together=submission.all_or_none and not submission.single, waits=not submission.respond_async
     )
     if not submission.single:
         return _many(told, request, service, submission)
-    proof = await service.proofs.of(told[0].digest) if told[0].index is not None else None
-    return _single(told[0], proof, request, service)
+    (one,) = told
+    (proof,) = (None,) if one.index is None else await service.alone.proofs.of([(one.index, one.digest)])
+    return _single(one, proof, request, service)
 
 
 SUBMIT = "/statements"
@@ -67,7 +79,8 @@ router.add_api_route(SUBMIT, submit, methods=["POST"], route_class_override=Dire
 
 
 async def _read(request: Request) -> Submission:
-    media, single = media_type(request), media_type(request) in ONE
+    media = media_type(request)
+    single = media in ONE
     if not single and media not in (LINES, JSON_LINES):
         raise HttpProblem("not-supported", f"send {', '.join((*ONE, LINES, JSON_LINES))}", where="content-type")
     # More than a statement may have: then the refusal is the statement's own, as in a line.
@@ -100,10 +113,9 @@ def _of_json(line: bytes) -> bytes | Refused:
 def _single(outcome: Outcome, proof: str | None, request: Request, service: Service) -> Response:
     if outcome.refused is not None:
         return problem_response(outcome.refused, request)
-    location = {"location": f"{service.settings.base_url}/statements/{outcome.digest.hex()}", "cache-control": "no-store"}
-    status = {"published": 201, "duplicate": 200}.get(outcome.state, 202)
     text = _members(outcome) if proof is None else f'{_members(outcome)}, "proof": {json.dumps(proof)}'
-    return Response(f"{{{text}}}", status, location | PUBLIC, "application/json")
+    location = f"{service.settings.base_url}/statements/{outcome.digest.hex()}".encode("latin-1")
+    return Printed(_STATUS.get(outcome.state, 202), _HEAD, [(b"location", location)], f"{{{text}}}".encode())
 
 
 def _many(told: Sequence[Outcome], request: Request, service: Service, submission: Submission) -> Response:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON
+from sqlalchemy import JSON, Connection
 from sqlalchemy.orm import Session
 
 from ledger.candidates import Candidate
@@ -45,6 +45,7 @@ class Batch:
     def __init__(self, session: Session, time_ms: int) -> None:
         self.leaves: list[Hash] = []
         self._session = session
+        self._connection: Connection
         self._time_ms = time_ms
         self._gathered: list[_One] = []
 
@@ -59,6 +60,7 @@ class Batch:
         if not self._gathered:
             return
         gathered, self._gathered = self._gathered, []
+        self._connection = self._session.connection()  # asked once: each time costs as much as an insertion
         time_ms = self._time_ms
         self._write("entries", ENTRY, [(at, time_ms, one.digest, entry, leaf) for at, one, entry, leaf, _, _ in gathered])
         self._write("statements", STATEMENT, [_statement(at, one, repeats) for at, one, _, _, _, repeats in gathered])
@@ -79,7 +81,7 @@ class Batch:
         store(self._session, {TABLES[name]: named(name, rows) for name, rows in placed_rows.items() if name not in _HOT})
 
     def _write(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        write_tuples(self._session, Base.metadata.tables[table], columns, rows)
+        write_tuples(self._connection, Base.metadata.tables[table], columns, rows)
 
     def cut(self, entries: int) -> None:
         """Forget everything after the first `entries`, whose rows were written before."""

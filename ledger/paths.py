@@ -24,26 +24,40 @@ class Paths:
         self._read: dict[Span, Hash] = {}
         self._checked: dict[Span, tuple[int, Hash, Hash]] = {}
         """Spans whose two halves lead to the root: where they meet, and their hashes."""
+        self._way: list[tuple[Span, Hash]] = [((0, checkpoint.size), checkpoint.root)]
+        """From the root to the leaf that was asked for last: spans and their hashes, all believed."""
+        self._beside: list[Hash] = []
+        """What lies beside that way; one less."""
         self._tried = False
 
     def of(self, index: int, leaf: Hash) -> tuple[Hash, ...]:
         """The proof that `leaf` is at `index`, which is below the size.  Raises NotIncluded, and what the reader raises."""
-        start, end, here, path = 0, self._size, self._root, []
-        while end - start > 1:
-            middle, left, right = self._halves(start, end, here)
-            if index < middle:
-                end, here = middle, left
-                path.append(right)
-            else:
-                start, here = middle, right
-                path.append(left)
+        here = self._go_to(index)
         NotIncluded.unless(here == leaf, f"the tree has another leaf at {index}")
-        path.reverse()
+        path = self._beside[::-1]
         if not self._tried:
             # One of them by the reader's own code: a fault of this module's must not become receipts that nobody can use.
             verify_inclusion(leaf, index=index, size=self._size, proof=path, root=self._root)
             self._tried = True
         return tuple(path)
+
+    def _go_to(self, index: int) -> Hash:
+        """Turn back to where the ways part, which for a neighbour is near the leaves, and go down; the hash that is there."""
+        way, beside = self._way, self._beside
+        while not way[-1][0][0] <= index < way[-1][0][1]:
+            way.pop()
+            beside.pop()
+        (start, end), here = way[-1]
+        while end - start > 1:
+            middle, left, right = self._halves(start, end, here)
+            if index < middle:
+                end, here = middle, left
+                beside.append(right)
+            else:
+                start, here = middle, right
+                beside.append(left)
+            way.append(((start, end), here))
+        return here
 
     def _halves(self, start: int, end: int, here: Hash) -> tuple[int, Hash, Hash]:
         """Where the span is cut, and the halves' hashes, which must lead to `here`."""

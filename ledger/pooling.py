@@ -12,8 +12,9 @@ submitters are sent away with Retry-After, never acknowledged and lost.  Another
 import random
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -74,6 +75,9 @@ class Pool:
 
     def __init__(self, limit: int = POOL_LIMIT) -> None:
         self.wake = threading.Event()
+        self._enough = threading.Event()
+        self._wanted = 0
+        self._coming = 0
         self._limit = limit
         self._held: deque[Parcel] = deque()
         self._size = 0
@@ -92,7 +96,31 @@ class Pool:
             self._held.extend(parcels)
             self._count(parcels, 1)
         self.wake.set()
+        self._look()
         return [parcel.ticket for parcel in parcels]
+
+    @contextmanager
+    def coming(self, count: int) -> Iterator[None]:
+        """Say that so many statements are being read, and will be offered or refused before the block ends."""
+        with self._lock:
+            self._coming += count
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._coming -= count
+            self._look()
+
+    def wait_for(self, wanted: int, seconds: float) -> bool:
+        """Wait until `wanted` statements are here and no other is coming, at most so long; whether that is so."""
+        self._enough.clear()
+        self._wanted = wanted
+        self._look()  # what came before the wish was known
+        return self._enough.wait(seconds)
+
+    def _look(self) -> None:
+        if not self._coming and self._size >= self._wanted:
+            self._enough.set()
 
     def take(self, limit: int) -> list[Parcel]:
         """The oldest parcels, of about `limit` statements, at least one where there is any."""

@@ -109,7 +109,7 @@ class Publisher:
         waiting = self._waiting or Unpublished(signed.checkpoint.size, {})
         size = signed.checkpoint.size
         lines = self._cosign(signed, waiting.tiles)
-        body = with_lines(signed.body, list(lines.values()))
+        body = with_lines(signed.body, list(lines.values())) if lines else signed.body
         # None of this waits for the disk.  A power cut from here on may lose any of it, also parts, also what readers have
         # seen: recover derives it again from the committed entries, before anybody is shown anything (settling.py).
         self.store.write(waiting.tiles, self._bundles(waiting, size))
@@ -232,7 +232,7 @@ def _serve(session: Session, signed: Signed, body: str, lines: dict[str, str]) -
         session.add(Published(origin=signed.checkpoint.origin, settled=0, **row))
     if lines:
         session.execute(delete(CosignatureRow).where(CosignatureRow.name.in_(lines)))
-    text = parse_note(body).text
+    text = parse_note(body).text if lines else ""
     for name, line in lines.items():
         (parsed,) = parse_note(f"{text}\n{line}").lines
         session.add(CosignatureRow(size=size, name=name, key_id=parsed.key_id, line=line))

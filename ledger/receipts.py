@@ -7,12 +7,12 @@ stored and never from what was sent; witnesses and anchors that come later are i
 Source: c2sp.org/tlog-proof; Sunlight v0.8.1 and tesseract#884 for why the stored leaf decides.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from ledger.db import chunks
@@ -22,11 +22,18 @@ from ledger.paths import Paths
 from ledger.tiles import TileStore
 from producers.sign import format_proof
 from verify.checkpoint import Checkpoint
-from verify.entry import Entry
+from verify.entry import HEAD, Entry
 from verify.errors import VerificationError
 from verify.merkle import leaf_hash
 from verify.note import parse_note
 from verify.proof import TlogProof
+
+Place = tuple[int, bytes]
+"""Where a statement is told to be, and its digest."""
+# By the tables and without the ORM: asked for every batch.
+_SHOWN = select(Published.__table__.c.body)
+_ENTRIES = 'SELECT "index", entry FROM entries WHERE "index"'
+_DIGEST = slice(9, HEAD)  # of an entry; the bytes are sure once they lead to the root
 
 
 class Unknown(LookupError):
@@ -61,10 +68,7 @@ def receipt(session: Session, store: TileStore, digest: bytes) -> Receipt:
 def receipts(session: Session, store: TileStore, digests: Iterable[bytes]) -> list[Receipt]:
     """Receipts in the order of `digests`, all against one checkpoint, reading each tile once.  Raises as `receipt`."""
     wanted = list(digests)
-    body = session.scalar(select(Published.body))
-    if body is None:
-        raise Unknown("nothing is published yet")
-    checkpoint = Checkpoint.parse(parse_note(body).text)
+    body, checkpoint = _shown(session)
     entries = _entries(session, wanted, checkpoint.size)
     paths = Paths(store.reader(checkpoint.size), checkpoint)
     try:
@@ -72,6 +76,46 @@ def receipts(session: Session, store: TileStore, digests: Iterable[bytes]) -> li
     except VerificationError:
         store.forget()  # a tile was damaged when it was read; once it is repaired, the next receipt is good
         raise
+
+
+def proofs_at(session: Session, store: TileStore, places: Sequence[Place]) -> list[TlogProof]:
+    """
+    The tlog-proofs of statements whose places were just told, in order; as receipts, without the search for the places.
+
+    Each is made from the entry that is stored there, which must have the statement's digest.  Raises as `receipt`.
+    """
+    body, checkpoint = _shown(session)
+    entries = _stored(session.connection(), [index for index, _ in places if index < checkpoint.size])
+    paths = Paths(store.reader(checkpoint.size), checkpoint)
+    try:
+        return [TlogProof(index, paths.of(index, leaf_hash(_entry_at(entries, index, digest))), body) for index, digest in places]
+    except VerificationError:
+        store.forget()
+        raise
+
+
+def _shown(session: Session) -> tuple[str, Checkpoint]:
+    body = session.connection().execute(_SHOWN).scalar()
+    if body is None:
+        raise Unknown("nothing is published yet")
+    return body, Checkpoint.parse(parse_note(body).text)
+
+
+def _stored(connection: Connection, indexes: Sequence[int]) -> dict[int, bytes]:
+    """The entries at these indexes."""
+    if connection.dialect.name != "sqlite":
+        return dict(connection.exec_driver_sql(f"{_ENTRIES} = ANY(%s::int8[])", (list(indexes),)).all())
+    found: dict[int, bytes] = {}
+    for part in chunks(indexes):
+        found |= connection.exec_driver_sql(f"{_ENTRIES} IN ({','.join('?' * len(part))})", tuple(part)).all()
+    return found
+
+
+def _entry_at(entries: Mapping[int, bytes], index: int, digest: bytes) -> bytes:
+    entry = entries.get(index, b"")
+    if entry[_DIGEST] != digest:
+        raise Unknown(f"this log has published no statement {digest.hex()} at {index}")
+    return entry
 
 
 def _entries(session: Session, digests: list[bytes], size: int) -> dict[bytes, tuple[int, bytes]]:

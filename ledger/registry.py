@@ -8,6 +8,7 @@ Source: protocol.md section 2.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
@@ -49,10 +50,13 @@ class SqlHistory:
         self._session = session
         self._grants: dict[str, list[Grant]] = {}
         self._revocations: dict[tuple[str, str], Revocation | None] = {}
+
+    def _named_at_first(self) -> Sequence[Registrar]:
         first = select(GrantRow).where(GrantRow.index == 0)
-        self.registrars: Sequence[Registrar] = [
-            Registrar(row.party, row.thumbprint, 0, None, "*") for row in session.scalars(first)
-        ]
+        return [Registrar(row.party, row.thumbprint, 0, None, "*") for row in self._session.scalars(first)]
+
+    # Read when a control statement asks: most batches have none.
+    registrars: Sequence[Registrar] = cached_property(_named_at_first)  # type: ignore[assignment]
 
     def forget(self) -> None:
         """Ask the database again: a control statement was written."""

@@ -19,36 +19,30 @@ from dataclasses import dataclass, field
 
 import structlog
 from obstore.exceptions import BaseError
-from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ledger import parcels
 from ledger.db import Database, LeaseLost
 from ledger.freezing import freeze_of
+from ledger.growing import Head, grow, swap
 from ledger.judging import Judge
 from ledger.keys import Keys
-from ledger.models import CheckpointRow, EntryRow, Log
+from ledger.models import CheckpointRow, Log
 from ledger.observing import Observer, Silent
+from ledger.pacing import PAUSE_S, gather
 from ledger.pooling import Parcel, Pool
-from ledger.problems import Fatal
-from ledger.publishing import NotPublished, Publisher, Unpublished
-from ledger.signing import Signed, open_signed, sign_checkpoint
-from ledger.tiles import RightEdge, TileStore, reader_of
+from ledger.problems import Fatal, Refused
+from ledger.publishing import NotPublished, Publisher
+from ledger.signing import open_signed, sign_checkpoint
+from ledger.tiles import TileStore
 from ledger.verdicts import judge_parcels, refuse_parcels
-from verify.checkpoint import Checkpoint
-from verify.merkle import Hash, leaf_hash, prove_consistency
 
 log = structlog.get_logger()
 
 BATCH_LIMIT = 4_096  # statements per checkpoint, about
 REFRESH = 600  # s; a quiet log signs its tree anew, or readers could not tell quiet from dead
-# By the table and not through the ORM, as everything that every batch does.
-_SWAP = update(CheckpointRow.__table__).where(  # type: ignore[arg-type]
-    CheckpointRow.origin == bindparam("log"), CheckpointRow.body == bindparam("old")
-)
 SLEW = 5_000  # ms that a clock may be set back: then time stands still.  More, and somebody plays with it
-PAUSE_S = 0.002  # s without anybody: then a batch is complete.  64 clients of one core come 0.3 ms apart
 BACKOFF = 1.0  # s before the first reload after an error, doubled up to 30
 
 
@@ -59,15 +53,6 @@ class Step:
     judged: int
     added: int
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What is committed: the signed checkpoint, the right edge of its tree, and the newest time given (ms since 1970)."""
-
-    signed: Signed
-    edge: RightEdge
-    time_ms: int
 
 
 def system_clock() -> int:
@@ -109,7 +94,7 @@ class Sequencer:
                 step = self.step()
                 wait, self._last = BACKOFF, step.judged
                 if step.judged < self.batch_limit:
-                    self._gather(stop, max(interval_s, PAUSE_S))
+                    gather(self.pool, stop, max(interval_s, PAUSE_S), last=self._last, limit=self.batch_limit)
             except NotPublished as error:
                 log.warning("sequencer.not_published", reason=str(error))
                 stop.wait(wait)
@@ -122,20 +107,6 @@ class Sequencer:
                 stop.wait(wait)
                 wait = min(wait * 2, 30.0)
 
-    def _gather(self, stop: threading.Event, interval_s: float) -> None:
-        """
-        Wait for the next batch: until somebody comes, and then until nobody has come for a moment, `interval_s` at most each.
-
-        Everybody who was answered by one batch sends again at about the same time.  A fixed pause would make all of them wait
-        for it; none at all would give the first of them a batch, and a sync, of his own.
-        """
-        self.pool.wake.wait(interval_s)
-        end, seen = time.monotonic() + interval_s, 0
-        while seen < len(self.pool) < self.batch_limit and time.monotonic() < end and not stop.is_set():
-            seen = len(self.pool)
-            # Fewer than were answered together a moment ago: the others are likely on their way, and worth a longer moment.
-            stop.wait(PAUSE_S if seen >= self._last else PAUSE_S * 4)
-
     def step(self) -> Step:
         """
         Judge and publish one batch, or refresh the checkpoint of a quiet log.
@@ -146,26 +117,31 @@ class Sequencer:
         try:
             head = self.recover() if self._head is None or self.publisher.doubted else self._head
             self.publisher.publish(head.signed)  # what a missing quorum held back
-            batch = self._waiting()
-            if not batch:
-                return self._refresh(head)
-            return self._sequence(head, batch)
+            found = [] if len(self.pool) else self._look()
+            return self._sequence(head, found) if found or len(self.pool) else self._refresh(head)
         except NotPublished:
             raise
         except BaseException:
             self._head = None
             raise
 
-    def _waiting(self) -> list[Parcel]:
-        self._seal = self._seal or parcels.seal_key(self.keys.log)
+    def _look(self) -> list[Parcel]:
+        """What other processes sent, where nothing waits here: a quiet log takes no lock."""
         with self.database.reading() as session:
-            frozen = freeze_of(session)
-            # Other processes' first: whoever submits here must not keep them out.
-            found = parcels.waiting(session, self.batch_limit, self._seal)
-        if frozen is not None:
-            # What came in before is still taken, until the last checkpoint is signed.
-            self.pool.shut(frozen.refusal())
-        return [*found, *self.pool.take(self.batch_limit - sum(len(one.items) for one in found))]
+            self._ended(session)
+            return self._sent(session)
+
+    def _sent(self, session: Session) -> list[Parcel]:
+        self._seal = self._seal or parcels.seal_key(self.keys.log)
+        return parcels.waiting(session, self.batch_limit, self._seal)
+
+    def _ended(self, session: Session) -> Refused | None:
+        """What every statement is told once the last checkpoint is signed; until then, who came in before is still taken."""
+        frozen = freeze_of(session)
+        if frozen is None:
+            return None
+        self.pool.shut(frozen.refusal())
+        return None if frozen.size is None else frozen.refusal()
 
     def recover(self) -> Head:
         """
@@ -204,23 +180,24 @@ class Sequencer:
             raise Fatal("the checkpoint row is missing")
         return row
 
-    def _sequence(self, head: Head, batch: Sequence[Parcel]) -> Step:
+    def _sequence(self, head: Head, found: Sequence[Parcel]) -> Step:
         began = time.monotonic()
-        ours = [parcel for parcel in batch if parcel.row is None]
+        ours: list[Parcel] = []
         try:
             now = self._tick(head)
             with self.database.writing() as session:
+                ended = self._ended(session)
+                # Other processes' first: whoever submits here must not keep them out.
+                sent = found or self._sent(session)
+                ours = self.pool.take(self.batch_limit - sum(len(one.items) for one in sent))
+                batch = [*sent, *ours]
                 judge = Judge(session, self.keys.log.name, index=head.edge.size, time_ms=now, in_force=self._in_force)
-                ended = freeze_of(session)
-                if ended is not None and ended.size is not None:
-                    # Admitted while the log was being frozen: too late.  Whoever waits is told where to go.
-                    told = refuse_parcels(batch, ended.refusal())
-                else:
-                    told = judge_parcels(session, judge, batch)
+                # Admitted while the log was being frozen: too late.  Whoever waits is told where to go.
+                told = judge_parcels(session, judge, batch) if ended is None else refuse_parcels(batch, ended)
                 for parcel, outcomes in zip(batch, told, strict=True):
                     parcels.finish(session, parcel, outcomes, published=head.edge.size, now_ms=now)
                     parcels.remember(session, outcomes, now)
-                grown, fresh = self._grow(session, head, judge.leaves, now)
+                grown, fresh = grow(session, self.keys, head, judge.leaves, now)
                 # A crash before this commit loses nothing: nobody was told an index.
                 session.commit()
         except BaseException:
@@ -232,49 +209,22 @@ class Sequencer:
         # power cut, which may take what follows long after its submitters were answered; an error of the commit itself leaves
         # open whether the entries are the log, and recover asks the database.
         self._head = grown
-        self.publisher.owe(zip(ours, [one for one, parcel in zip(told, batch, strict=True) if parcel.row is None], strict=True))
+        self.publisher.owe(zip(ours, told[len(sent) :], strict=True))
         if fresh is not None:
             self.publisher.take(fresh)
         self.publisher.publish(grown.signed)
         step = Step(sum(map(len, told)), len(judge.leaves), grown.edge.size)
-        waited_s = (self.now_ms() - min(parcel.received_ms for parcel in batch)) / 1000
+        waited_s = (self.now_ms() - min((parcel.received_ms for parcel in batch), default=now)) / 1000
         seconds = time.monotonic() - began
         self.observer.batch(judged=step.judged, added=step.added, size=step.size, seconds=seconds, waited_s=waited_s)
         return step
-
-    def _grow(self, session: Session, head: Head, leaves: Sequence[Hash], now: int) -> tuple[Head, Unpublished | None]:
-        """Extend the tree by what was just written, sign it, and swap the checkpoint."""
-        if not leaves:
-            return head, None
-        entries = self._read_back(session, head.edge.size, leaves)
-        edge, touched = head.edge.extend(leaves)
-        reader = reader_of({**head.edge.tiles, **touched})
-        new = Checkpoint(self.keys.log.name, edge.size, edge.root())
-        signed = sign_checkpoint(self.keys, head.signed, new, prove_consistency(reader, head.edge.size, edge.size), now // 1000)
-        self._swap(session, head.signed, signed, now)
-        return Head(signed, edge, now), Unpublished(head.edge.size, touched, entries)
-
-    def _read_back(self, session: Session, start: int, leaves: Sequence[Hash]) -> list[bytes]:
-        """Hash the entries once more as stored: one flipped bit under a signature could never be repaired."""
-        stored = select(EntryRow.entry, EntryRow.leaf).where(EntryRow.index >= start).order_by(EntryRow.index)
-        rows = session.execute(stored).all()
-        if [leaf_hash(entry) for entry, _ in rows] != list(leaves) or [leaf for _, leaf in rows] != list(leaves):
-            raise Fatal("the stored entries are not those that were judged")
-        return [entry for entry, _ in rows]
-
-    def _swap(self, session: Session, old: Signed, new: Signed, now: int) -> None:
-        made, origin = new.checkpoint, old.checkpoint.origin
-        values = {"size": made.size, "root": made.root, "body": new.body, "time_ms": now}
-        done = session.connection().execute(_SWAP, values | {"log": origin, "old": old.body})
-        if done.rowcount != 1:
-            raise Fatal("another sequencer replaced the checkpoint")
 
     def _refresh(self, head: Head) -> Step:
         now = self._tick(head)
         if now // 1000 - head.signed.time_s >= REFRESH:
             signed = sign_checkpoint(self.keys, head.signed, head.signed.checkpoint, [], now // 1000)
             with self.database.writing() as session:
-                self._swap(session, head.signed, signed, now)
+                swap(session, head.signed, signed, now)
                 parcels.purge(session, now)
                 session.commit()
             self._head = Head(signed, head.edge, now)

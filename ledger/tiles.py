@@ -95,12 +95,16 @@ def paths_between(old: int, size: int) -> Iterator[str]:
 
 
 def reader_of(tiles: Tiles) -> merkle.Reader:
-    """A reader over tiles in memory; KeyError where a proof needs one that is not there."""
+    """A reader over tiles in memory, each hashed up once; KeyError where a proof needs one that is not there."""
+    hashed: dict[tuple[int, int], Rows] = {}
 
     def read(level: int, index: int) -> Hash:
         height, depth = divmod(level, HEIGHT)
         number, offset = divmod(index, WIDTH >> depth)
-        return _within(tiles[height, number], depth, offset)
+        rows = hashed.get((height, number))
+        if rows is None:
+            rows = hashed[height, number] = rows_over(b"".join(tiles[height, number]))
+        return hash_at(rows, depth, offset)
 
     return read
 

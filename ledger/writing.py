@@ -29,11 +29,13 @@ def write_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]
         session.execute(insert(table), list(rows))
 
 
-def write_tuples(session: Session, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+def write_tuples(
+    session: Session | Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
     """Insert rows whose values stand in the order of `columns`; JSON columns take their text."""
     if not rows:
         return
-    connection = session.connection()
+    connection = session.connection() if isinstance(session, Session) else session
     if connection.dialect.name == "sqlite":
         _insert_into(connection, table.name, tuple(columns), rows)
         return

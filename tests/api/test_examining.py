@@ -6,12 +6,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from api.bell import Bell
-from api.examining import MANY, Together
+from api.examining import examined
+from api.together import MANY, Together
 from ledger.candidates import Candidate
 from ledger.examiners import Examiners
 from ledger.pooling import Outcome, Ticket
@@ -47,8 +48,14 @@ def insist(raws: list[bytes], found: list[Candidate | Refused]) -> None:
             assert (one.digest, one.verified) == (parse_statement(raw).digest, True)
 
 
-async def examined(together: Together, raws: list[bytes]) -> list[Candidate | Refused]:
-    return list(await asyncio.gather(*(together.examine(raw, JWKS) for raw in raws)))
+async def asked(examiners: Examiners, raws: list[bytes]) -> list[Candidate | Refused]:
+    """Each for itself, at one moment."""
+
+    async def way(some: Sequence[bytes]) -> Sequence[Candidate | Refused]:
+        return await examined(examiners, some, JWKS)
+
+    together = Together(way)
+    return list(await asyncio.gather(*(together.answer_to(raw) for raw in raws)))
 
 
 def started(examiners: Examiners) -> None:
@@ -60,10 +67,10 @@ def started(examiners: Examiners) -> None:
 def test_whoever_comes_among_many_gets_the_answer_to_what_he_sent(examiners: Examiners) -> None:
     raws = statements(3 * MANY + 5)
     raws[MANY] = raws[-1] = b"no statement"
-    insist(raws, asyncio.run(examined(Together(examiners), raws)))  # before there is a worker
+    insist(raws, asyncio.run(asked(examiners, raws)))  # before there is a worker
     started(examiners)
-    insist(raws, asyncio.run(examined(Together(examiners), raws)))
-    insist(raws[:1], asyncio.run(examined(Together(examiners), raws[:1])))
+    insist(raws, asyncio.run(asked(examiners, raws)))
+    insist(raws[:1], asyncio.run(asked(examiners, raws[:1])))
 
 
 def test_a_worker_that_is_killed_loses_no_statement(examiners: Examiners) -> None:
@@ -75,7 +82,7 @@ def test_a_worker_that_is_killed_loses_no_statement(examiners: Examiners) -> Non
     os.kill(worker.pid, signal.SIGKILL)
     for _ in range(3):
         raws = statements(MANY + 1)
-        insist(raws, asyncio.run(examined(Together(examiners), raws)))
+        insist(raws, asyncio.run(asked(examiners, raws)))
 
 
 def test_a_batch_answers_everybody_who_waits_and_nobody_twice() -> None:

@@ -11,7 +11,7 @@ import pytest
 import structlog
 from sqlalchemy.exc import StatementError
 
-from api.logs import note_request, write_journal
+from api.logs import request_line, write_journal, write_lines
 from tests.support.ledger import FARM, event_body, p256, payload
 from tests.support.service import running_service
 
@@ -91,7 +91,9 @@ def test_a_person_at_a_terminal_reads_text() -> None:
 @pytest.mark.parametrize("problem", [None, "unknown-key"])
 def test_the_line_of_a_request_is_what_the_general_way_would_write(journal: io.StringIO, problem: str | None) -> None:
     more = {} if problem is None else {"problem": problem}
-    note_request("a-client.1", 'P"ST', "/{röute}", 403, 0.01234, problem)
+    line = request_line("a-client.1", 'P"ST', "/{röute}", 403, 0.01234, problem)
+    assert line is not None
+    write_lines([line])
     structlog.get_logger().info("request", method='P"ST', route="/{röute}", status=403, ms=12.3, request="a-client.1", **more)
     first, second = (json.loads(line) for line in journal.getvalue().splitlines())
     assert len(first.pop("timestamp")) == len(second.pop("timestamp"))

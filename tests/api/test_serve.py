@@ -33,6 +33,14 @@ def test_a_farm_is_granted_while_the_service_runs_and_its_record_is_published(se
     answer = submit(service, raw)
     assert answer.status_code == 201, answer.text
     assert answer.json()["index"] == 2
+    # The server sends such an answer whole: with its own fields, and the connection goes on, or ends where it was asked to.
+    assert {"date", "x-request-id", "content-security-policy", "location"} <= set(answer.headers)
+    assert answer.headers["content-length"] == str(len(answer.content))
+    with httpx2.Client(base_url=service.url, headers={"content-type": "application/vc+jwt"}) as client:
+        again = [client.post("/statements", content=raw) for _ in range(2)]
+        last = client.post("/statements", content=raw, headers={"connection": "close"})
+    assert [(one.status_code, one.json()["index"]) for one in (*again, last)] == [(200, 2)] * 3
+    assert ["connection" in one.headers for one in (*again, last)] == [False, False, True]
 
 
 def test_a_second_process_on_the_same_sqlite_is_refused_in_a_sentence(service: Service) -> None:

@@ -19,6 +19,7 @@ from ledger import batch as rows
 from ledger.candidates import Candidate
 from ledger.db import Database
 from ledger.examiners import Examiners, settle_down
+from ledger.growing import grow
 from ledger.judging import Judge
 from ledger.keys import load_keys
 from ledger.pooling import Parcel
@@ -76,7 +77,7 @@ class Ordering:
                 judge = Judge(session, ORIGIN, index=head.edge.size, time_ms=now)
                 told = judge_parcels(session, judge, parcels)
             with self.parts.of("signed"):
-                grown, _ = self.sequencer._grow(session, head, judge.leaves, now)
+                grown, _ = grow(session, self.sequencer.keys, head, judge.leaves, now)
             with self.parts.of("committed"):
                 session.commit()
         assert all(one.state == "published" for outcomes in told for one in outcomes)

@@ -22,6 +22,7 @@ from ledger.batch import ENTRY, STATEMENT
 from ledger.db import Database
 from ledger.earlier import heads_of
 from ledger.genesis import create_log
+from ledger.growing import grow
 from ledger.keys import Keys, create_keys
 from ledger.migrate import upgrade
 from ledger.models import EntryRow, Published, StatementRow
@@ -71,7 +72,7 @@ class SyntheticLog:
                 write_tuples(session, StatementRow.metadata.tables["statements"], STATEMENT, rows)
                 heads = [(found, row[0]) for row in rows for found in heads_of(row[1], row[2], None)]
                 write_tuples(session, StatementRow.metadata.tables["hash_heads"], ("head", "index"), sorted(heads))
-            grown, fresh = sequencer._grow(session, head, leaves, now)
+            grown, fresh = grow(session, sequencer.keys, head, leaves, now)
             session.commit()
         sequencer._head = grown
         assert fresh is not None

@@ -1,5 +1,7 @@
 """Proofs that share their ways are those that a reader's own code makes, and a damaged tile gives none."""
 
+import random
+
 import pytest
 
 from ledger.paths import Paths
@@ -17,7 +19,8 @@ def checkpoint(size: int) -> Checkpoint:
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 31, 64, 65, 79, 80])
 def test_every_leaf_has_the_proof_that_it_would_have_alone(size: int) -> None:
     reader, paths = roots_reader(LEAVES[:size]), Paths(roots_reader(LEAVES[:size]), checkpoint(size))
-    for index in reversed(range(size)):
+    shuffled = random.Random(size).sample(range(size), size)
+    for index in (*reversed(range(size)), *range(size), *shuffled):
         path = paths.of(index, LEAVES[index])
         assert list(path) == prove_inclusion(reader, index, size)
         verify_inclusion(LEAVES[index], index=index, size=size, proof=path, root=checkpoint(size).root)
