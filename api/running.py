@@ -29,7 +29,7 @@ from api.rates import Rate
 from api.views import Views
 from api.watcher import Watcher
 from ledger import parcels
-from ledger.anchoring import TICK, anchor_worker
+from ledger.anchor_worker import TICK, anchor_worker
 from ledger.collecting import collect_worker
 from ledger.db import SILENCE_S, Busy, Database, LeaseLost, sequencer_lock
 from ledger.examiners import Examiners, settle_down, usable_cores

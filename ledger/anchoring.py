@@ -1,5 +1,5 @@
 """
-The anchor worker: brings heads of the published log to a chain, through an outbox that survives any crash.
+The anchor outbox: brings heads of the published log to a chain, and survives any crash on the way.
 
     queued -> submitted -> included -> safe -> final           (the chain's own words, anchors/__init__.py)
     superseded      a newer head went first, and covers it      conflict, refused      somebody has to look
@@ -8,27 +8,23 @@ One tick: look where every open anchor stands; where one is under way, send its 
 fees; where none is and one is due, sign the newest head.  Bytes are stored and committed before they are sent.  Success is
 what the contract says, never a transaction's receipt: whoever sent it, our head is there or it is not.
 
+Not here: the thread that ticks, and its settings (anchor_worker.py).
+
 Source: reference evm.md section 5 (outbox); protocol.md section 4.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from obstore.exceptions import BaseError
 from sqlalchemy import Select, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from ledger.anchors import AnchorBackend, AnchorError, Attempt, Conflict, Head, Included, NodeTrouble, Refused, State, TooDear
+from ledger.anchors import AnchorBackend, Attempt, Conflict, Head, Included, Refused, State, TooDear
 from ledger.anchors.fees import Fees
 from ledger.db import Database
-from ledger.models import AnchorAttempt, AnchorRow, EntryRow, Published
-from ledger.problems import Fatal
-from ledger.sequencer import system_clock
-from ledger.settings import Settings
+from ledger.models import AnchorAttempt, AnchorRow, Published
 from ledger.tiles import TileStore
 from verify.checkpoint import Checkpoint
 from verify.merkle import prove_consistency, root
@@ -37,7 +33,6 @@ from verify.note import parse_note
 log = structlog.get_logger()
 
 BUMP_AFTER = 36_000  # ms; three blocks of 12 s without a place mean that the fee is too low
-TICK = 12.0  # s; one block of Ethereum
 OPEN = ("submitted", "included", "safe")
 
 
@@ -92,9 +87,7 @@ class Anchoring:
             told = {"tx_hash": attempt.tx_hash, "block": place.number, "block_time_s": place.time_s}
             self._note(row.id, now_ms, state=str(state), remark=None, **told)
 
-    def _lost(
-        self, row: AnchorRow, attempts: Sequence[Attempt], found: tuple[Attempt, Included] | None, now_ms: int
-    ) -> None:
+    def _lost(self, row: AnchorRow, attempts: Sequence[Attempt], found: tuple[Attempt, Included] | None, now_ms: int) -> None:
         if found is not None and found[1].reverted:
             self._note(row.id, now_ms, state="refused", remark="the transaction is in a block and changed nothing")
         elif not attempts or self.backend.next_nonce() > attempts[-1].nonce:
@@ -197,63 +190,3 @@ def _placed(backend: AnchorBackend, attempts: Sequence[Attempt]) -> tuple[Attemp
         if place is not None:
             return attempt, place
     return None
-
-
-def anchoring_of(settings: Settings, database: Database, store: TileStore, provider: Any = None) -> Anchoring | None:
-    """
-    The configured outbox, None where nothing is to be anchored.  `provider` is a chain in this process.
-
-    Raises KeyRefused, FileNotFoundError where keys/anchor.pem or keys/gas.pem cannot be used; ValueError for a bad pin.
-    """
-    if not settings.anchor_contract or (provider is None and not settings.anchor_rpc_url):
-        return None
-    # web3 takes most of a second to import: only who anchors pays.
-    from ledger.anchors.evm import EvmBackend
-    from ledger.anchors.keys import read_key
-    from ledger.anchors.node import connect
-    from verify.policy import AnchorPin
-
-    with database.reading() as session:
-        log_id = session.scalar(select(EntryRow.leaf).where(EntryRow.index == 0))
-    if log_id is None:
-        raise ValueError("there is no log yet: originmark init")
-    anchor, gas = read_key(settings.keys / "anchor.pem"), read_key(settings.keys / "gas.pem")
-    pin = AnchorPin(settings.anchor_chain_id, settings.anchor_contract.lower(), "0x" + log_id.hex(), anchor.address, None)
-    backend = EvmBackend(provider or connect(settings.anchor_rpc_url), pin, anchor_key=anchor, gas_key=gas)
-    return Anchoring(database, store, backend, settings.anchor_interval_s * 1000)
-
-
-def anchor_worker(
-    settings: Settings, database: Database, store: TileStore, stop: threading.Event, *, provider: Any = None,
-    tick_s: float = TICK,
-) -> None:  # fmt: skip
-    """Tick until `stop` is set, and begin again where it could not begin; returns at once where nothing is to be anchored."""
-    while not stop.is_set():
-        try:
-            anchoring = anchoring_of(settings, database, store, provider)
-        except Exception as error:
-            # A database that is away just now, or a key that is not there yet.
-            log.error("anchor.not_begun", reason=str(error))
-            stop.wait(tick_s)
-            continue
-        if anchoring is not None:
-            keep_anchoring(anchoring, stop, tick_s)
-        return
-
-
-def keep_anchoring(anchoring: Anchoring, stop: threading.Event, tick_s: float) -> None:
-    """Tick until `stop` is set, whatever fails: a thread that ended would leave the log without anchors, and tell nobody."""
-    while not stop.is_set():
-        try:
-            anchoring.tick(system_clock())
-        except NodeTrouble as error:
-            log.warning("anchor.no_answer", reason=str(error))
-        except (AnchorError, Fatal) as error:
-            log.error("anchor.failed", reason=str(error))
-        except (OSError, BaseError, SQLAlchemyError) as error:
-            # Readers are not let in yet after a start, the database fails over, the bucket is away.
-            log.warning("anchor.store_away", reason=str(error))
-        except Exception as error:
-            # A node may answer anything, in shapes that no library foresaw.
-            log.error("anchor.failed", exc_info=error)
-        stop.wait(tick_s)

@@ -17,7 +17,7 @@ import httpx2
 from sqlalchemy import select
 from sqlalchemy.exc import DatabaseError
 
-from ledger.anchoring import anchoring_of
+from ledger.anchor_worker import anchoring_of
 from ledger.anchors import AnchorError
 from ledger.db import Database
 from ledger.keys import Keys

@@ -7,7 +7,7 @@ import typer
 from sqlalchemy import select
 
 from ledger.accounts import api_keys, create_api_key, revoke_api_key
-from ledger.anchoring import TICK, anchoring_of, keep_anchoring
+from ledger.anchor_worker import TICK, anchoring_of, keep_anchoring
 from ledger.anchors import AnchorError
 from ledger.commands.common import fail, opened
 from ledger.models import AnchorRow

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from ledger.models import MasterRow
 from ledger.project_events import told_event
+from ledger.registry import SqlHistory
 from ledger.reports.interface import MAX_LOTS, BadQuery, Query
 from ledger.shown import Audience, names_of, read_records
 from ledger.told_events import Told
@@ -87,6 +88,13 @@ class Book:
     parties: Mapping[str, Mapping[str, str]]
     contents: Mapping[tuple[str, int], Sequence[Content]]
     truncated: bool
+    makers: Mapping[str, str]
+    """Who commissioned what, and might; nothing of what nobody had the right to."""
+
+    def made_in(self, fact: Fact) -> list[str]:
+        """What an event brought into being; nothing that was another's to make, whatever time a stranger claims."""
+        made = [one.lot or one.uri for one in fact.event.commissioned]
+        return [uri for uri in made if self.makers.get(uri, fact.told.issuer) == fact.told.issuer]
 
     def describe(self, uri: str) -> tuple[str, bool]:
         """A place as the law wants it (name, address, phone, or coordinates), and whether that is known beyond its URI."""
@@ -127,7 +135,14 @@ def read_book(session: Session, query: Query) -> Book:
     inside = contents_at(session, moments, Scope(before=query.before))
     uris |= {gs1.product_of(content.uri) or "" for found in inside.values() for content in found}
     people = {fact.told.issuer for fact in facts} | {end.uri for fact in facts for end in fact.told.parties}
-    return Book(facts, _master(session, uris, query.before), names_of(session, people, query.before), inside, truncated)
+    master, parties = _master(session, uris, query.before), names_of(session, people, query.before)
+    return Book(facts, master, parties, inside, truncated, _makers(session, facts, query.before))
+
+
+def _makers(session: Session, facts: Sequence[Fact], before: int) -> dict[str, str]:
+    history = SqlHistory(session, "")  # who may commission does not depend on the log's name
+    made = {one.lot or one.uri for fact in facts for one in fact.event.commissioned}
+    return {uri: maker for uri in sorted(made) if (maker := history.commissioner(uri, before)) is not None}
 
 
 def _facts(session: Session, told: Sequence[Told], audience: Audience) -> list[Fact]:

@@ -103,7 +103,7 @@ class _Reading:
         for fact in book.facts:
             for uri in {uri for one in fact.event.objects for uri in (one.uri, one.lot) if uri is not None}:
                 self.about.setdefault(uri, []).append(fact)
-            for uri in (one.lot or one.uri for one in fact.event.commissioned):
+            for uri in book.made_in(fact):
                 self.made.setdefault(uri, fact)
                 if self.kind_of_making(fact) == HARVEST:
                     self.harvests.setdefault(uri, fact)
@@ -154,7 +154,7 @@ class _Reading:
     def _grown(self, fact: Fact, thing: Object) -> _Row:
         """What harvest and cooling share."""
         lot = thing.lot or thing.uri
-        harvest = self.harvests.get(lot, fact)
+        harvest = fact if fact.event.commissioned else self.harvests.get(lot, fact)
         row = _Row(fact)
         row.place("recipient", self.book, self._recipient(fact, lot))
         row.place("farm", self.book, fact.member(kde.FARM) or harvest.place)

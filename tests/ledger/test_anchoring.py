@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from ledger.anchoring import BUMP_AFTER, Anchoring, anchor_worker, keep_anchoring
+from ledger.anchor_worker import anchor_worker, keep_anchoring
+from ledger.anchoring import BUMP_AFTER, Anchoring
 from ledger.anchors import Attempt, Conflict, Head, Included, NodeTrouble, State, Submitted, TooDear
 from ledger.anchors.fees import Fees
 from ledger.anchors.keys import create_key

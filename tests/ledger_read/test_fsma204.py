@@ -18,7 +18,8 @@ from ledger.reports.writers import MAX_TEXT
 from producers.epcis import build, kde
 from producers.epcis.parts import LotQuantity, Things
 from producers.kinds import MasterData
-from tests.ledger_read.season import FARM, FIELD, HUB, HUB_DOCK, P1, PALLET, R1, RAW, STRANGER, Season, lots
+from tests.ledger_read.season import FARM, FIELD, H1, HUB, HUB_DOCK, P1, PALLET, R1, RAW, STRANGER, Season, lots
+from tests.support.ledger import p256, quantity
 
 
 def tables(season: Season, *asked: str, **more: object) -> dict[str, Table]:
@@ -95,6 +96,17 @@ class TestWhatIsMissing:
         season.grant(STRANGER, "retailer")
         season.say(STRANGER, MasterData(id=FIELD, type="Place", name={"en": "Nowhere"}, geo={"lat": "0", "lon": "0"}))
         assert str(lines(tables(season)["Harvest"])[0]["farm"]).startswith("Field 7")
+
+    def test_a_stranger_s_word_about_a_harvest_is_in_no_row_but_its_own(self, season: Season) -> None:
+        """A time is its party's claim: whoever claims the earliest did not make the lot for that."""
+        told = season.rig.event(STRANGER, p256("stranger"), eventTime="2001-01-01T00:00:00Z", eventTimeZoneOffset="+00:00",
+                                quantityList=[quantity(H1, 1)], ilmd={kde.VARIETY: "a lie", kde.COMMODITY: "a lie"})  # fmt: skip
+        before = tables(season, P1)
+        season.rig.log(season.rig.grant(STRANGER, p256("stranger")), told)
+        told_now = tables(season, P1)
+        assert lines(told_now["InitialPacking"]) == lines(before["InitialPacking"])
+        rows = [row for table in told_now.values() for row in table.rows]
+        assert len([row for row in rows if "a lie" in row]) == 1
 
     def test_a_record_that_was_taken_back_says_so(self, season: Season) -> None:
         season.withdraw(FARM, season.told["cool"])
