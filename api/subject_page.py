@@ -20,7 +20,8 @@ from ledger.models import SubjectKey
 from ledger.pooling import published_size
 from ledger.recalls import recalls_touching
 from ledger.shown import Audience, erasures, read_records
-from ledger.trace import HOUR, Reach
+from ledger.told_events import HOUR
+from ledger.trace import Reach
 from verify import gs1
 from verify.errors import Malformed
 from verify.history import Record

@@ -21,9 +21,10 @@ from api.deps import Lang, Reading, Service, Serving
 from api.drawing import draw
 from api.problems import HttpProblem
 from api.subjects import names_for
+from ledger.handovers import judge, rows
 from ledger.pooling import published_size
 from ledger.registry import SqlHistory
-from ledger.trace import MAX_EVENTS, Graph, Reach, judge, rows, trace_back, trace_forward
+from ledger.trace import MAX_EVENTS, Graph, Reach, trace_back, trace_forward
 from ledger.units import MAX_DEPTH
 from verify import gs1
 from verify.errors import Malformed

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from ledger.candidates import Candidate, candidate_of
 from ledger.problems import Refused
-from ledger.project import told_event
+from ledger.project_events import told_event
 from producers.epcis.problems import EventRefused
 from producers.epcis.validate import EventValidator
 from verify.errors import VerificationError

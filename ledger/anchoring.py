@@ -227,10 +227,18 @@ def anchor_worker(
     settings: Settings, database: Database, store: TileStore, stop: threading.Event, *, provider: Any = None,
     tick_s: float = TICK,
 ) -> None:  # fmt: skip
-    """Tick until `stop` is set; returns at once where nothing is to be anchored."""
-    anchoring = anchoring_of(settings, database, store, provider)
-    if anchoring is not None:
-        keep_anchoring(anchoring, stop, tick_s)
+    """Tick until `stop` is set, and begin again where it could not begin; returns at once where nothing is to be anchored."""
+    while not stop.is_set():
+        try:
+            anchoring = anchoring_of(settings, database, store, provider)
+        except Exception as error:
+            # A database that is away just now, or a key that is not there yet.
+            log.error("anchor.not_begun", reason=str(error))
+            stop.wait(tick_s)
+            continue
+        if anchoring is not None:
+            keep_anchoring(anchoring, stop, tick_s)
+        return
 
 
 def keep_anchoring(anchoring: Anchoring, stop: threading.Event, tick_s: float) -> None:
@@ -245,4 +253,7 @@ def keep_anchoring(anchoring: Anchoring, stop: threading.Event, tick_s: float) -
         except (OSError, BaseError, SQLAlchemyError) as error:
             # Readers are not let in yet after a start, the database fails over, the bucket is away.
             log.warning("anchor.store_away", reason=str(error))
+        except Exception as error:
+            # A node may answer anything, in shapes that no library foresaw.
+            log.error("anchor.failed", exc_info=error)
         stop.wait(tick_s)

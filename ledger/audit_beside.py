@@ -6,7 +6,7 @@ The audit of what stands beside the entries: the heads, and the tables whose row
     anchors                         each root is the tree's at that size
     label_trees                     each root is that of its leaves, and a logged commitment's
 
-Not here: entries, statements and what is derived from them (audit.py).
+Not here: entries, statements and what is derived from them (audit_statements.py, audit_derived.py).
 """
 
 from sqlalchemy import select

@@ -31,6 +31,7 @@ from ledger.models import Base, CheckpointRow, EntryRow, Log
 from ledger.problems import Fatal
 from ledger.signing import open_signed
 from ledger.tiles import RightEdge
+from producers.private import create_private, sync_path
 from verify.checkpoint import Checkpoint
 from verify.merkle import leaf_hash
 from verify.note import VerifierKey
@@ -141,8 +142,8 @@ def copy_keys(source: Path, target: Path) -> None:
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in sorted(source.glob("*.pem")):
         if not (target / path.name).exists():
-            with os.fdopen(os.open(target / path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(path.read_bytes())
+            # Whole and on the disk, or not there at all: a key that a power cut left empty would pass for one that is kept.
+            create_private(target / path.name, path.read_bytes())
 
 
 def _copy_file(source: Path, target: Path) -> None:
@@ -187,19 +188,14 @@ def _digest(path: Path) -> str:
 
 def _write_last(path: Path, text: str) -> None:
     """A folder without a manifest is no backup: it is written when everything else is on the disk."""
-    with (path.parent / FILE).open("rb") as copied:
-        os.fsync(copied.fileno())
+    sync_path(path.parent / FILE)
     draft = path.with_suffix(".new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_path(path.parent)
 
 
 def put_aside(database_file: Path, mark: str) -> list[Path]:

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+from ledger.column_text import NUL
 from ledger.problems import Fatal, Refused
-from ledger.project import NUL, Told, told_rows
+from ledger.project import Told, told_rows
 from ledger.shown import Audience, statement_of
 from verify.errors import VerificationError
 from verify.history import Record

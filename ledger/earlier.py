@@ -83,4 +83,5 @@ def _taken(session: Session, heads: Sequence[int]) -> Iterator[Sequence[Any]]:
         for part in chunks(heads):
             yield from connection.exec_driver_sql(f"{_TAKEN} IN ({','.join('?' * len(part))})", tuple(part))
     elif heads:
-        yield from connection.exec_driver_sql(f"{_TAKEN} = ANY(%s::int8[])", (list(heads),))
+        # One text: the driver's own way with a list takes four times as long.
+        yield from connection.exec_driver_sql(f"{_TAKEN} = ANY(%s::int8[])", (f"{{{','.join(map(str, heads))}}}",))

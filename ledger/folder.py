@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ledger.problems import Fatal
 from ledger.stored import Listed
-from producers.private import sync_folder
+from producers.private import sync_path
 
 DRAFTS = ".drafts"
 STALE = 3_600  # s; an older draft is what a crash left behind
@@ -59,10 +59,10 @@ class FolderObjects:
     def settle(self, paths: Iterable[str]) -> None:
         """See Objects: syncs the files, then the folders that name them, up to the store's own."""
         files = [self._folder / path for path in dict.fromkeys(paths)]
-        _each(_sync_file, files)
+        _each(sync_path, files)
         # A name lasts when its folder was synced, and the folder's own name when the one above was.
         above = {folder for file in files for folder in file.parents if folder.is_relative_to(self._folder)}
-        _each(sync_folder, [folder for folder in above if folder.is_dir()])
+        _each(sync_path, [folder for folder in above if folder.is_dir()])
 
     def listed(self, prefix: str) -> list[Listed]:
         """See Shelf."""
@@ -153,15 +153,6 @@ def _each(sync: Callable[[Path], None], paths: Collection[Path]) -> None:
         return
     with ThreadPoolExecutor(min(TOGETHER, len(paths)) // 4) as pool:
         list(pool.map(sync, paths))
-
-
-def _sync_file(path: Path) -> None:
-    # Another descriptor than the writer's is as good: what is synced is the file.
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _told(prefix: str, path: Path) -> Listed:

@@ -6,7 +6,7 @@ Which objects belong together: what something was made of or became, and the uni
     spans       units that a self travelled in, each with the time in which it was inside (units.py): a crate that is used
                 again does not drag its next load into the trace, and a pallet's other lots stay outside
 
-Not here: what events say (trace.py), who confirmed what (verify/edges.py).  Source: EPCIS 2.0 section 7.4.
+Not here: what events say (told_events.py), who confirmed what (verify/edges.py).  Source: EPCIS 2.0 section 7.4.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from ledger.finding import names
 from ledger.models import EventObject, Link
-from ledger.project import HUB
+from ledger.project_events import HUB
 from ledger.units import EVERYTHING, MAX_DEPTH, Hop, Scope, Span, chunks, set_aside, spans_of
 
 STARTS = 200  # of one recursion; SQLite takes 500 terms of a UNION

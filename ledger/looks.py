@@ -13,8 +13,8 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ledger.column_text import plain
 from ledger.models import ApiKey, Look
-from ledger.project import plain
 
 PREFIX = "om"
 _NO_KEY = bytes(32)

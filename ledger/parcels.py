@@ -80,7 +80,10 @@ def _opened(sealed: bytes, key: bytes) -> list[Candidate]:
     tag, content = sealed[:_TAG], sealed[_TAG:]
     if not hmac.compare_digest(tag, _tag(content, key)):
         return []
-    return [one for one in unpack(content) if isinstance(one, Candidate)]
+    try:
+        return [one for one in unpack(content) if isinstance(one, Candidate)]
+    except (ValueError, TypeError, LookupError, EOFError):
+        return []  # sealed by an earlier version of the service, whose candidates had another shape
 
 
 def _tag(content: bytes, key: bytes) -> bytes:

@@ -26,7 +26,8 @@ from ledger.problems import Fatal
 from ledger.settling import settle
 from ledger.signing import Signed, open_signed, with_lines
 from ledger.tiles import RightEdge, Tiles, TileStore
-from ledger.witness import Witness, collect
+from ledger.witness import Witness
+from ledger.witnesses import collect
 from verify.checkpoint import Checkpoint
 from verify.merkle import Hash, prove_consistency
 from verify.note import VerifierKey, parse_note

@@ -29,7 +29,7 @@ from pydantic_core import SchemaValidator, core_schema, from_json, to_json
 
 from ledger.admission import Jwks
 from ledger.candidates import Candidate
-from ledger.project import MAX_TEXT
+from ledger.column_text import MAX_TEXT
 from ledger.quick_event import Uncommon, moment, own_uri, read_told
 from producers.epcis.problems import EventRefused
 from producers.epcis.validate import EventValidator

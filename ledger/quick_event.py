@@ -4,7 +4,7 @@ The quick reading of an event: what quick.py needs of it, from the parsed JSON t
 Values that many statements share (places, parties, words of the vocabulary, times) are judged once.  A lot is new in nearly
 every event: its common spelling is recognised by its shape.  Declarations of error are rare, and left to the literal reading.
 
-Source: verify/epcis.py, producers/epcis/rules.py and ledger/project.py, which it repeats.
+Source: verify/epcis.py, producers/epcis/rules.py and ledger/project_events.py, which it repeats.
 """
 
 import re
@@ -14,8 +14,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+from ledger.column_text import MAX_TEXT, plain
 from ledger.ends import End, format_ends
-from ledger.project import MAX_TEXT, SIDES, UNLINKED, Told, links, plain
+from ledger.project import Told
+from ledger.project_events import SIDES, UNLINKED, links
 from producers.epcis.rules import MAX_AHEAD, TYPES, reference_problems
 from producers.epcis.validate import EventValidator
 from verify.entry import MAX_KEYS

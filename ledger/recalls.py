@@ -23,15 +23,17 @@ from sqlalchemy.orm import Session
 from ledger.finding import names
 from ledger.lineage import lineage
 from ledger.models import EventObject, EventRow, RecallRow, RecallScope, SubjectKey
-from ledger.project import HUB
+from ledger.project_events import HUB
 from ledger.shown import Audience
-from ledger.trace import Reach, Told, event_indexes, read_events
+from ledger.told_events import Told, read_events
+from ledger.trace import Reach, event_indexes
 from ledger.units import ANY, FOREVER, Scope, chunks, commissions, contents_at
 from verify import gs1
 from verify.statement import parse_time
 
 MAX_STARTS = 2_000  # lots that one recall names, or that its products and places stand for
 MAX_EVENTS = 10_000  # of one recall
+ALWAYS = (-FOREVER, FOREVER)  # the window of a recall that names none
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SENT = ("shipping", "departing", "consigning")
 
@@ -56,7 +58,7 @@ class Recall:
     @property
     def has_window(self) -> bool:
         """Whether it is about things made in a certain time only."""
-        return (self.since_ms, self.until_ms) != (0, FOREVER)
+        return (self.since_ms, self.until_ms) != ALWAYS
 
     def covers(self, times_ms: Iterable[int]) -> bool:
         """Whether one of these times lies in the window."""
@@ -147,7 +149,7 @@ def _recall(row: RecallRow, before: int) -> Recall:
     body: Mapping[str, Any] = row.body
     scope = body["scope"]
     parts = [tuple(gs1.canonical_uri(uri) for uri in scope.get(part, ())) for part in ("lots", "products", "places")]
-    since, until = (_ms(scope[name]) if name in scope else none for name, none in (("from", 0), ("until", FOREVER)))
+    since, until = (_ms(scope[name]) if name in scope else none for name, none in zip(("from", "until"), ALWAYS, strict=True))
     closed = row.closed_by if row.closed_by is not None and row.closed_by < before else None
     return Recall(row.index, row.digest.hex(), row.issuer, row.class_, parts[0], parts[1], parts[2], since, until,
                   body["reason"], body["instructions"], closed)  # fmt: skip

@@ -11,7 +11,6 @@ The old database is put aside, never deleted.  Nothing here signs.
 Source: c2sp.org/tlog-checkpoint ("MUST NOT sign any checkpoint inconsistent with one it previously signed").
 """
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from ledger.running import database_of, store_of
 from ledger.seen import Seen, own_file, seen_by_database, seen_by_others
 from ledger.settings import Settings
 from ledger.tiles import RightEdge, TileStore
-from producers.private import sync_folder
+from producers.private import sync_path
 from verify.checkpoint import Checkpoint
 
 
@@ -171,11 +170,10 @@ def _put_in_place(settings: Settings, file: Path, mark: str) -> list[Path]:
     if own is not None:
         own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         aside = put_aside(own, mark)
+        sync_path(file)
         # A crash before this line leaves no database, and the backup; after it, the restored one.
         shutil.move(file, own)
-        with own.open("rb") as placed:
-            os.fsync(placed.fileno())
-        sync_folder(own.parent)
+        sync_path(own.parent)
         return aside
     target, source = database_of(settings), open_database(f"sqlite:///{file}")
     try:

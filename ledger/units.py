@@ -23,7 +23,7 @@ from ledger.ends import ends_of
 from ledger.finding import names
 from ledger.models import EventObject, EventRow, Link, WithdrawalRow
 
-FOREVER = 2**62  # ms since 1970; after every event
+FOREVER = 2**62  # ms since 1970; after every event, and negated before every one
 ANY = 2**53  # above every index of a log
 MAX_OBJECTS = 4_096  # of one answer; beyond, it says that it is cut short
 MAX_DEPTH = 64  # hops; a longer chain of repacking is an attack, not a supply chain
@@ -126,7 +126,7 @@ def set_aside(session: Session, indexes: Iterable[int], before: int = ANY) -> se
 def spans_of(session: Session, things: Iterable[str], scope: Scope = EVERYTHING) -> tuple[list[Span], list[Hop]]:
     """The units around `things`, and around those units while something of ours was inside; and the hops that put it there."""
     own = dict.fromkeys(things)
-    inside = {uri: [(0, FOREVER)] for uri in own}
+    inside = {uri: [(-FOREVER, FOREVER)] for uri in own}
     found: dict[Span, None] = {}
     packed: dict[Hop, None] = {}
     for _ in range(MAX_NESTING):

@@ -1,13 +1,12 @@
 """
-Asking witnesses: third parties that cosign a checkpoint once they have seen that it only grew.
+Asking one witness: a third party that cosigns a checkpoint once it has seen that the log only grew.
 
     Witness           one that we ask, by whatever transport: HTTP, or a cosigner that runs in this process
-    collect           asks all at once, and returns as soon as enough have signed
-    Standing          how one of them has been doing, for those who watch the operator
+    Standing          how it has been doing, for those who watch the operator
 
 Every cosignature is verified before it is used: by the witness's own key, over exactly our text, at about our time.  A witness
-that is away, slow or refuses is left alone for a while, so that it does not delay every batch.  Witnesses themselves are
-in ledger/witnessing/.
+that is away, slow or refuses is left alone for a while, so that it does not delay every batch.  Asking several is in
+witnesses.py, witnesses themselves are in ledger/witnessing/.
 
 Source: c2sp.org/tlog-witness v1.0.0, tlog-cosignature.
 """
@@ -15,7 +14,6 @@ Source: c2sp.org/tlog-witness v1.0.0, tlog-cosignature.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
 import httpx2
@@ -32,7 +30,6 @@ from verify.strict import count
 MAX_ANSWER = 16_384  # bytes; a few lines, or a size
 TRIES = 3  # the witness may be ahead or behind of what we remember
 TIMEOUT_S = 2.0
-GRACE_S = 0.2  # for the rest, once enough have signed: a batch's interval
 SANE_S = 300  # a cosignature is made now: one of another hour is a replay, or a clock that is wrong
 MAX_REST_S = 60.0
 Prove = Callable[[int], Sequence[Hash]]
@@ -212,45 +209,3 @@ def over_http(url: str, timeout_s: float) -> Submit:
         return Reply(reply.status_code, answer.decode("utf-8", "replace"))
 
     return submit
-
-
-def collect(
-    witnesses: Sequence[Witness], body: str, prove: Prove, enough: int | None = None, grace_s: float = GRACE_S
-) -> tuple[dict[str, str], list[WitnessFailed]]:
-    """
-    Ask all at once: signature lines by witness name, and who failed.
-
-    Returns `grace_s` after `enough` have signed (None: when all have), and after the longest timeout in any case; a slower
-    answer is not used.  Who rests is asked only where there are not `enough` without.  What `prove` raises passes through.
-    """
-    awake = [one for one in witnesses if not one.is_resting]
-    asked = witnesses if len(awake) < (enough or 0) else awake
-    failed = [one.failed("resting", "it failed a moment ago") for one in witnesses if one not in asked]
-    running = {_started(one, body, prove): one for one in asked}
-    lines: dict[str, str] = {}
-    latest = end = time.monotonic() + max((one.timeout_s for one in asked), default=0.0)
-    while running and (left := end - time.monotonic()) > 0:
-        for done in wait(running, left, FIRST_COMPLETED).done:
-            witness = running.pop(done)
-            try:
-                lines[witness.key.name] = done.result()
-            except WitnessFailed as error:
-                failed.append(error)
-        if enough is not None and len(lines) >= enough and end == latest:
-            end = min(end, time.monotonic() + grace_s)
-    cut = end < latest
-    return lines, failed + [one.failed("slower", "enough had signed") if cut else one.late() for one in running.values()]
-
-
-def _started(witness: Witness, body: str, prove: Prove) -> Future[str]:
-    """Ask in a thread that nobody has to wait for: a witness that never answers must not keep the process from ending."""
-    future: Future[str] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(witness.cosign(body, prove))
-        except BaseException as error:
-            future.set_exception(error)  # raised again where the result is taken
-
-    threading.Thread(target=run, name=f"witness {witness.key.name}", daemon=True).start()
-    return future

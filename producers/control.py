@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from producers.keys import Enrolment
-from producers.records import Subject, Text
+from producers.kinds import Subject, Text
 from verify import strict
 
 STATEMENT_URN = "urn:originmark:statement:"

@@ -13,7 +13,8 @@ Source: interface.md, POST /statements; protocol.md section 3 ("The receipt chec
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from producers.client import LogClient, LogError, Problem, Result, Unreachable
+from producers.answers import LogError, Problem, Result, Unreachable
+from producers.client import LogClient
 from producers.follow import Watch
 from producers.outbox import REFUSED, SAVED, SENT, Item, Outbox
 from producers.seen import Alarm

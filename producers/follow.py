@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from producers.client import LogClient, Unexpected
+from producers.answers import Unexpected
+from producers.client import LogClient
 from producers.outbox import COVERED, WITNESSED, Outbox
 from producers.seen import Alarm
 from producers.tiles import TileReader, verify_entries

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from producers.client import Problem
+from producers.answers import Problem
 from producers.epcis.text import encode
 from producers.seen import Seen
 from producers.store import connect, transaction

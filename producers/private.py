@@ -36,7 +36,7 @@ def create_private(path: Path, data: bytes) -> None:
         os.link(temporary, path)
     finally:
         temporary.unlink()
-    sync_folder(path.parent)
+    sync_path(path.parent)
 
 
 def read_private(path: Path) -> bytes:
@@ -51,9 +51,10 @@ def read_private(path: Path) -> bytes:
         return file.read(MAX_PRIVATE)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make what was created or renamed in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_path(path: Path) -> None:
+    """Make a file's bytes survive a power cut; of a folder, what was created or renamed in it."""
+    # Another descriptor than the writer's is as good: what is synced is the file.
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from producers.private import sync_folder
+from producers.private import sync_path
 
 BUSY_S = 10.0  # two commands at once: one waits for the other's transaction
 # One tuple of statements per version.  A version that was ever used is never edited: another is appended.
@@ -90,7 +90,7 @@ def _create(path: Path) -> None:
             os.link(temporary, path)
     finally:
         temporary.unlink()
-    sync_folder(path.parent)
+    sync_path(path.parent)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -8,7 +8,8 @@ Source: c2sp.org/tlog-tiles; verify/tiles.py for paths and bytes.
 
 from collections.abc import Sequence
 
-from producers.client import LogClient, Unexpected
+from producers.answers import Unexpected
+from producers.client import LogClient
 from verify.errors import NotIncluded
 from verify.merkle import Hash, leaf_hash, node_hash, root, roots_reader
 from verify.tiles import WIDTH, parse_entries
@@ -17,7 +18,7 @@ HEIGHT = 8  # levels of the tree in one tile
 
 
 def format_entries(entries: Sequence[bytes]) -> bytes:
-    """Print entries as one tile, as `fetch.parse_entries` reads it."""
+    """Print entries as one tile, as `verify.tiles.parse_entries` reads it."""
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
 
 

@@ -1,13 +1,33 @@
 """What a stranger finds in the repository: locks without addresses, no path of one machine, a verifier that can be read."""
 
+import ast
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MAX_JAVASCRIPT = 2_000  # lines, all of them; what an auditor reads in an afternoon
-MAX_PYTHON = 2_529  # lines, all of them, monitor included; it may shrink and never grows (DECISIONS.md no. 29)
+MAX_PYTHON = 2_529  # lines, all of them, monitor included; it may shrink and never grows (DECISIONS.md no. 31)
+
+
+PRODUCT = ("verify/*.py", "producers/*.py", "ledger/*.py", "api/*.py", "contracts/*.py")
+MAX_FILE = 250  # lines
+MAX_FUNCTION = 40  # lines
+# Longer than that, by how many lines they have.  A number may shrink and its name may go; none is added.
+LONG_FILES = {
+    "ledger/migrations/versions/2026_11_22_2012_first_tables.py": 361,  # a migration that has run is not edited
+    "ledger/reports/fsma204.py": 335,
+    "ledger/sequencer.py": 289,
+    "verify/verifier.py": 278,  # sixteen steps in their order
+}
+LONG_FUNCTIONS = {
+    "api/problems.py install": 44,
+    "ledger/migrations/versions/2026_11_22_2012_first_tables.py _derived": 149,
+    "ledger/migrations/versions/2026_11_22_2012_first_tables.py _log": 80,
+    "ledger/migrations/versions/2026_11_22_2012_first_tables.py _operations": 91,
+}
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -45,6 +65,27 @@ def test_the_verifier_is_small_enough_to_read_in_an_afternoon_in_either_language
     for pattern, most in (("verify/*.js", MAX_JAVASCRIPT), ("verify/*.py", MAX_PYTHON)):
         lines = sum(len(path.read_text("utf-8").splitlines()) for path in tracked(pattern))  # git matches at any depth
         assert 0 < lines <= most, (pattern, lines)
+
+
+def functions_of(path: Path) -> Iterator[tuple[str, int]]:
+    """Every function of a file, nested ones too, with its lines from `def` on."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_no_file_of_the_product_is_longer_than_250_lines_but_for_those_named_and_shrinking() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in tracked(*PRODUCT)}
+    assert len(lengths) > 200
+    assert {name: lines for name, lines in lengths.items() if lines > LONG_FILES.get(name, MAX_FILE)} == {}
+    assert {name for name in LONG_FILES if lengths.get(name, 0) <= MAX_FILE} == set(), "no longer too long: take it off the list"
+
+
+def test_no_function_of_the_product_is_longer_than_40_lines_but_for_those_named_and_shrinking() -> None:
+    lengths = {f"{path.relative_to(ROOT)} {name}": lines for path in tracked(*PRODUCT) for name, lines in functions_of(path)}
+    assert len(lengths) > 1_000
+    assert {name: lines for name, lines in lengths.items() if lines > LONG_FUNCTIONS.get(name, MAX_FUNCTION)} == {}
+    assert {name for name in LONG_FUNCTIONS if lengths.get(name, 0) <= MAX_FUNCTION} == set(), "take it off the list"
 
 
 def test_every_command_of_the_readme_exists() -> None:

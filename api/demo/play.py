@@ -11,7 +11,8 @@ from pathlib import Path
 
 from api.demo.cast import PARTIES, Names, Party
 from api.demo.story import CODES, Lot, Season, Told
-from producers.client import LogClient, Result
+from producers.answers import Result
+from producers.client import LogClient
 from producers.control import LabelCommitment, PartyRegistration
 from producers.keys import enrol, generate_key, write_key
 from producers.labels import ItemCodes, create_secret

@@ -24,7 +24,7 @@ from api.demo.play import DemoFailed, Item, Player
 from api.demo.stage import Stage, set_up
 from api.demo.story import Season
 from api.running import Local
-from producers.client import LogError
+from producers.answers import LogError
 from producers.sheet import matrix
 
 CHINA = timezone(timedelta(hours=8))

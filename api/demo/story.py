@@ -36,17 +36,8 @@ from producers.control import RecallNotice, Scope
 from producers.epcis import build, kde
 from producers.epcis.parts import Handover, LotQuantity, Occasion, Quantity, Things
 from producers.epcis.text import encode
-from producers.records import (
-    Certificate,
-    CommitmentCertificate,
-    Finding,
-    LabReport,
-    MasterData,
-    Record,
-    Withholding,
-    event_record,
-    record,
-)
+from producers.kinds import Certificate, CommitmentCertificate, Finding, LabReport, MasterData
+from producers.records import Record, Withholding, event_record, record
 from verify.gs1 import HOST
 
 NAMES = UUID("952a3c1e-0000-4000-8000-0000000000d3")  # invented: the demo's own name space

@@ -52,8 +52,12 @@ def our_words(errors: Mapping[str, str]) -> Iterator[None]:
     except ContractLogicError as error:
         data = error.data if isinstance(error.data, str) else ""
         raise Refused(names.get(data[:10], error.message or "reverted")) from error
-    except (Web3Exception, OSError, json.JSONDecodeError) as error:
+    except (Web3Exception, json.JSONDecodeError) as error:
         raise NodeTrouble(f"{type(error).__name__}: {error}") from error
+    except OSError as error:
+        # requests puts the node's address into its messages, and the address may hold a token.  Not even as a cause.
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        raise NodeTrouble(type(error).__name__ + (f": {status}" if status else "")) from None
 
 
 def market_fees(web3: Web3, limits: FeeLimits) -> Fees:

@@ -9,10 +9,9 @@ import typer
 
 from ledger.commands.common import fail, opened
 from ledger.pooling import published_size
-from ledger.recalls import Affected, Recall, reach_of
+from ledger.recalls import ALWAYS, Affected, Recall, reach_of
 from ledger.reports import REPORTS, BadQuery, Query, render
 from ledger.shown import Audience
-from ledger.units import FOREVER
 from verify import gs1
 from verify.errors import Malformed
 from verify.statement import parse_time
@@ -53,7 +52,7 @@ def drill(
         uri = gs1.canonical_uri(lot)
     except Malformed as error:
         fail(str(error))
-    mock = Recall(0, "", "drill", "I", (uri,), (), (), 0, FOREVER, {}, {}, None)
+    mock = Recall(0, "", "drill", "I", (uri,), (), (), *ALWAYS, {}, {}, None)
     with opened() as database, database.reading() as session:
         size, start = published_size(session), time.perf_counter()
         reach = reach_of(session, mock, before=size, audience=Audience.REGULATOR)

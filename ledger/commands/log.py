@@ -6,8 +6,9 @@ import typer
 from sqlalchemy.exc import DatabaseError
 
 from ledger.anchors.keys import create_key, read_key
-from ledger.audit import Report, audit_ledger, audit_served
+from ledger.audit import audit_ledger, audit_served
 from ledger.audit_columns import ERASED, not_vouched
+from ledger.audit_statements import Report
 from ledger.audit_tiles import Broken
 from ledger.commands.common import fail, office, opened, publish, say, tiles_at
 from ledger.db import sequencer_lock

@@ -7,7 +7,7 @@ import typer
 from sqlalchemy import select
 
 from ledger.accounts import api_keys, create_api_key, revoke_api_key
-from ledger.anchoring import anchor_worker, anchoring_of
+from ledger.anchoring import TICK, anchoring_of, keep_anchoring
 from ledger.anchors import AnchorError
 from ledger.commands.common import fail, opened
 from ledger.models import AnchorRow
@@ -56,7 +56,9 @@ def anchor_once() -> None:
 def anchor_run() -> None:
     """Anchor until interrupted; `serve` does the same beside its work, so run only one of them."""
     with opened() as database:
-        anchor_worker(Settings(), database, store_of(Settings()), threading.Event())
+        anchoring = anchoring_of(Settings(), database, store_of(Settings()))
+        if anchoring is not None:
+            keep_anchoring(anchoring, threading.Event(), TICK)
 
 
 @anchor_app.command("status")

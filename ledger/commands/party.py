@@ -13,7 +13,8 @@ from ledger.models import GrantRow, RevocationRow
 from ledger.pooling import Outcome
 from producers.control import KeyRevocation, PartyRegistration
 from producers.keys import Enrolment
-from producers.records import Subject, record, sign_record
+from producers.kinds import Subject
+from producers.records import record, sign_record
 from verify.errors import VerificationError
 
 party_app = typer.Typer(no_args_is_help=True, help="The registrar's work: keys of parties.")

@@ -14,10 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledger.models import MasterRow
-from ledger.project import told_event
+from ledger.project_events import told_event
 from ledger.reports.interface import MAX_LOTS, BadQuery, Query
 from ledger.shown import Audience, names_of, read_records
-from ledger.trace import Reach, Told, trace_back, trace_forward
+from ledger.told_events import Told
+from ledger.trace import Reach, trace_back, trace_forward
 from ledger.units import Content, Scope, chunks, contents_at
 from producers.epcis.kde import Reference
 from verify import gs1

@@ -6,7 +6,7 @@ A witness for other people's logs: cosigns what only grew, keeps what convicts, 
     cosigner    the judgement: which checkpoint is cosigned, which is refused, which is evidence
     app         the same over HTTP
 
-Who asks a witness is ledger/witness.py; the commands are in ledger/commands/witness.py.
+Who asks a witness is ledger/witnesses.py; the commands are in ledger/commands/witness.py.
 
 Source: c2sp.org/tlog-witness, tlog-cosignature.
 """

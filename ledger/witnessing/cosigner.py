@@ -11,6 +11,7 @@ cosigned until a human says so.  A bad proof alone convicts nobody, since anyone
 Source: c2sp.org/tlog-witness, with the order of its checks; tlog-cosignature.
 """
 
+import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ from ledger.witnessing.wire import (
     Request,
     parse_request,
 )
-from producers.private import sync_folder
+from producers.private import sync_path
 from producers.sign import Signer, cosign, format_line
 from verify.errors import VerificationError
 from verify.evidence import Evidence, verify_evidence
@@ -145,10 +146,13 @@ def _root_in(head: Remembered, asked: Request) -> bytes | None:
 
 
 def _write_once(path: Path, text: str) -> None:
-    if path.exists():
+    if path.exists() and path.read_bytes() == text.encode():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    temporary.write_text(text, "utf-8")
+    # A name of its own, since several requests may show the same; on the disk before it has its name, or a power cut could
+    # leave an empty file that looks like evidence.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary.write_bytes(text.encode())
+    sync_path(temporary)
     temporary.replace(path)
-    sync_folder(path.parent)
+    sync_path(path.parent)

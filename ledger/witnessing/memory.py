@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from producers.private import sync_folder
+from producers.private import sync_path
 from verify.merkle import EMPTY_ROOT, Hash
 from verify.note import VerifierKey
 
@@ -92,7 +92,7 @@ class Memory:
             os.link(temporary.path, path)
         finally:
             temporary.path.unlink()
-        sync_folder(path.parent)
+        sync_path(path.parent)
         return cls(path)
 
     def _fill(self, vkey: VerifierKey) -> None:

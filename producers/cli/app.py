@@ -11,9 +11,9 @@ import typer
 from typer.exceptions import TyperException
 
 from producers import cli
+from producers.answers import LogError
 from producers.cli import events, importing, keys, labels, sending
 from producers.cli.common import USAGE, complain
-from producers.client import LogError
 from producers.epcis.problems import DocumentRefused, EventRefused
 from producers.keys import KeyRefused
 from producers.labels import WrongSecret

@@ -15,7 +15,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from producers.client import LogClient, LogError
+from producers.answers import LogError
+from producers.client import LogClient
 from producers.delivery import Delivery, deliver
 from producers.keys import needs_passphrase, read_key
 from producers.outbox import Outbox

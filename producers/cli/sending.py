@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from producers.answers import LogError
 from producers.cli import common
 from producers.cli.common import BAD, DEFAULT_OUTBOX, NOT_SENT, MaybeIssuer, OutboxFile, PolicyFile, Server
-from producers.client import LogClient, LogError
+from producers.client import LogClient
 from producers.follow import Watch, follow
 from producers.outbox import STATES, Outbox
 from producers.status import Status, status

@@ -22,7 +22,8 @@ from ledger.sequencer import system_clock
 from ledger.settings import Settings
 from producers.control import KeyRevocation, PartyRegistration
 from producers.keys import enrol
-from producers.records import Subject, record, sign_record
+from producers.kinds import Subject
+from producers.records import record, sign_record
 from producers.sign import PrivateKey, disclosure, jwk_of, sign
 from tests.support.ledger import FARM, GTIN, ORIGIN, event_body, p256, payload
 from verify.statement import thumbprint

@@ -6,7 +6,7 @@ import pytest
 
 from ledger.db import Database
 from producers.control import LabelCommitment, RecallNotice, Scope, Withdrawal
-from producers.records import MasterData
+from producers.kinds import MasterData
 from tests.support.ledger import AGENCY, FARM, GTIN, HUB, LOT, ORIGIN, Rig, p256, quantity
 from verify.statement import parse_statement
 

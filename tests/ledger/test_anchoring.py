@@ -13,11 +13,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from ledger.anchoring import BUMP_AFTER, Anchoring, keep_anchoring
+from ledger.anchoring import BUMP_AFTER, Anchoring, anchor_worker, keep_anchoring
 from ledger.anchors import Attempt, Conflict, Head, Included, NodeTrouble, State, Submitted, TooDear
 from ledger.anchors.fees import Fees
+from ledger.anchors.keys import create_key
 from ledger.models import AnchorAttempt, AnchorRow, EntryRow
 from ledger.problems import Fatal
+from ledger.settings import Settings
 from ledger.stored import StoreUnavailable
 from tests.support.ledger import FARM, Rig, p256
 from verify.checkpoint import Checkpoint
@@ -253,7 +255,8 @@ def test_a_frozen_node_decides_nothing(anchored: tuple[Rig, Chain, Anchoring]) -
 def test_no_failure_ends_anchoring_for_good() -> None:
     """Right after a start readers are not let in yet, and a database may fail over at any time."""
     gone = OperationalError("SELECT 1", None, Exception())
-    troubles = [StoreUnavailable("a start"), gone, Fatal("a tile"), NodeTrouble("a node")]
+    foreseen = [StoreUnavailable("a start"), gone, Fatal("a tile"), NodeTrouble("a node")]
+    troubles = [*foreseen, KeyError("timestamp"), ValueError("not hexadecimal")]
     over, ticks = threading.Event(), 0
 
     class Troubled(Anchoring):
@@ -265,4 +268,24 @@ def test_no_failure_ends_anchoring_for_good() -> None:
             over.set()
 
     keep_anchoring(Troubled.__new__(Troubled), over, 0.001)
-    assert ticks == 5
+    assert ticks == 7
+
+
+def test_anchoring_begins_once_it_can(rig: Rig) -> None:
+    """A process may take over just while the database is away, or before its keys are there."""
+    settings = Settings(data=rig.folder, anchor_contract="0x" + "11" * 20, anchor_chain_id=1, anchor_rpc_url="http://127.0.0.1:1")
+    waits = 0
+
+    class Over(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            nonlocal waits
+            waits += 1
+            if waits == 1:
+                for name in ("anchor", "gas"):
+                    create_key(rig.folder / "keys" / f"{name}.pem")
+            else:
+                self.set()  # it has begun, and its node does not answer
+            return True
+
+    anchor_worker(settings, rig.database, rig.store, Over(), tick_s=0.0)
+    assert waits == 2

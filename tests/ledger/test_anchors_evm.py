@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -225,6 +226,14 @@ class TestANodeInTrouble:
         with pytest.raises(NodeTrouble):
             backend.broadcast(b"\x02raw")
         assert asked == ["eth_sendRawTransaction"]
+
+    def test_what_is_written_down_of_a_failure_does_not_hold_the_node_s_address(self, broken):
+        """Whoever rents a node has the right to use it in its address."""
+        for url in (broken[0], "http://127.0.0.1:1"):
+            backend = backend_on(connect(f"{url}/v3/a-token"), 1, "0x" + "11" * 20, "secret")
+            with pytest.raises(NodeTrouble) as trouble:
+                backend.head()
+            assert "a-token" not in "".join(traceback.format_exception(trouble.value))
 
     def test_a_node_that_cannot_be_reached_decides_nothing(self, broken):
         backend = backend_on(connect(broken[0]), 1, "0x" + "11" * 20, "unreachable")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select, text
 
-from ledger.audit import Report, audit_ledger, audit_served
+from ledger.audit import audit_ledger, audit_served
+from ledger.audit_statements import Report
 from ledger.audit_tiles import Broken
 from ledger.db import Database
 from ledger.erasure import erasure_statement

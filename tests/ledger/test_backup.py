@@ -1,5 +1,6 @@
 """A backup brings the log back, and never lets it say two things: not by being old, damaged, or of another log."""
 
+import os
 import shutil
 import stat
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from ledger.audit import audit_ledger
-from ledger.backup import FILE, KEYS, BadBackup, make_backup, read_backup
+from ledger.backup import FILE, KEYS, MANIFEST, BadBackup, make_backup, read_backup
 from ledger.db import Database, open_database
 from ledger.freezing import freeze_of
 from ledger.models import EntryRow, StatementRow
@@ -97,6 +98,22 @@ class TestBackup:
         names = {path.name for path in (tmp_path / "all" / KEYS).iterdir()}
         assert {"log.pem", "clock.pem", "registrar.pem"} <= names
         assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "all" / KEYS).iterdir()} == {0o600}
+
+    def test_keys_are_on_the_disk_before_the_manifest_calls_it_a_backup(
+        self, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        synced: list[int] = []
+        sync = os.fsync
+
+        def noted(descriptor: int) -> None:
+            sync(descriptor)
+            synced.append(os.fstat(descriptor).st_ino)
+
+        monkeypatch.setattr(os, "fsync", noted)
+        folder = tmp_path / "all"
+        make_backup(operator.rig.database, operator.rig.keys, folder, now_ms=0, keys_from=operator.rig.folder / "keys")
+        whole = {path.stat().st_ino for path in (folder / FILE, *(folder / KEYS).iterdir(), folder / KEYS)}
+        assert whole <= set(synced[: synced.index((folder / MANIFEST).stat().st_ino)])
 
     def test_a_folder_in_use_is_not_written_into(self, operator: Operator) -> None:
         with pytest.raises(BadBackup, match="not empty"):

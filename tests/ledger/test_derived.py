@@ -5,11 +5,11 @@ from sqlalchemy import select
 from ledger.ends import ends_of
 from ledger.genesis import registrar_uri
 from ledger.models import EventRow, Link, RecallRow, StatementRow
-from ledger.project import HUB as HUB_NODE
+from ledger.project_events import HUB as HUB_NODE
 from ledger.registry import SqlHistory
 from ledger.shown import Audience, statement_of
 from producers.control import LabelCommitment
-from producers.records import MasterData
+from producers.kinds import MasterData
 from producers.sign import jwk_of
 from tests.support.ledger import AGENCY, FARM, GTIN, HUB, LOT, ORIGIN, Rig, p256, quantity
 from verify.authority import Logged

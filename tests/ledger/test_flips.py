@@ -10,8 +10,9 @@ from itertools import count
 import pytest
 from sqlalchemy import insert, select
 
-from ledger.audit import Report, audit_ledger
+from ledger.audit import audit_ledger
 from ledger.audit_columns import ALL, NOT_VOUCHED, not_vouched
+from ledger.audit_statements import Report
 from ledger.audit_tiles import Broken
 from ledger.codes import store_leaves
 from ledger.models import AnchorRow, Base, StatementRow, WitnessRow

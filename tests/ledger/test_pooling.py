@@ -1,6 +1,10 @@
 """The pool promises nothing it cannot keep: it is bounded, it answers everybody, and it forgets nobody it took."""
 
+import hmac
+import marshal
+
 import pytest
+from sqlalchemy import update
 
 from ledger import parcels
 from ledger.candidates import Candidate
@@ -89,6 +93,20 @@ class TestParcels:
         with farm.database.reading() as session:
             told = parcels.outcomes_of(session, row)
         assert [one.refused and one.refused.code for one in told] == ["damaged", "damaged"]
+
+    @pytest.mark.parametrize("cut", [1, -1])
+    def test_a_parcel_of_another_version_is_refused_and_does_not_stop_the_log(self, farm: Rig, cut: int) -> None:
+        """While the processes of a cluster are replaced one by one, a parcel may hold candidates of another shape."""
+        submitted = farm.submit(farm.event(FARM, p256("farm")))
+        key = parcels.seal_key(farm.keys.log)
+        content = marshal.dumps([tuple(one)[:cut] for one in submitted.found if isinstance(one, Candidate)])
+        with farm.database.writing() as session:
+            sealed = hmac.digest(key, content, "sha256") + content
+            session.execute(update(ParcelRow).where(ParcelRow.id == submitted.row).values(content=sealed))
+            session.commit()
+        farm.step()
+        assert [one.refused and one.refused.code for one in farm.results(submitted)] == ["damaged"]
+        farm.log(farm.event(FARM, p256("farm")))
 
     def test_nothing_of_a_judged_parcel_is_kept_but_what_became_of_it(self, farm: Rig) -> None:
         submitted = farm.submit(*(farm.event(FARM, p256("farm")) for _ in range(2)))

@@ -15,7 +15,8 @@ import pytest
 
 from ledger.db import Database
 from ledger.publishing import NotPublished
-from ledger.witness import MAX_ANSWER, Submit, Witness, WitnessFailed, collect, over_http
+from ledger.witness import MAX_ANSWER, Submit, Witness, WitnessFailed, over_http
+from ledger.witnesses import collect
 from ledger.witnessing.app import create_witness_app
 from ledger.witnessing.cosigner import Cosigner
 from ledger.witnessing.memory import Remembered

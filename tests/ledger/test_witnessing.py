@@ -254,6 +254,14 @@ class TestEvidence:
         proven = replace(claim, root=root(OTHER, old), proof=tuple(prove_consistency(OTHER, old, new)))
         verify_evidence(proven, [LOG_KEY.vkey])
 
+    def test_evidence_that_a_power_cut_left_empty_is_written_again(self, witness: Cosigner) -> None:
+        witness.add_checkpoint(request(0, 6))
+        witness.add_checkpoint(request(6, 6, tree=OTHER))
+        (path,) = witness.export()
+        path.write_bytes(b"")
+        convicting(witness)
+        assert [one.name for one in path.parent.iterdir()] == [path.name]
+
     def test_nothing_of_a_convicted_log_is_cosigned_until_a_human_decides(self, witness: Cosigner, tmp_path: Path) -> None:
         witness.add_checkpoint(request(0, 6))
         witness.add_checkpoint(request(6, 8, tree=OTHER))

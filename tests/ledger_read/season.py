@@ -22,17 +22,8 @@ from producers.control import LabelCommitment, RecallNotice, Scope, Withdrawal
 from producers.epcis import build, kde
 from producers.epcis.parts import Handover, LotQuantity, Occasion, Quantity, Things
 from producers.epcis.text import encode
-from producers.records import (
-    NOTHING,
-    Certificate,
-    Finding,
-    LabReport,
-    MasterData,
-    Subject,
-    Withholding,
-    event_record,
-    sign_record,
-)
+from producers.kinds import Certificate, Finding, LabReport, MasterData, Subject
+from producers.records import NOTHING, Withholding, event_record, sign_record
 from producers.sign import jwk_of
 from tests.support.ledger import ORIGIN, Rig, p256
 from verify.entry import Entry

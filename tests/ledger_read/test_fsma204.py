@@ -17,7 +17,7 @@ from ledger.reports.interface import MAX_LOTS, Column
 from ledger.reports.writers import MAX_TEXT
 from producers.epcis import build, kde
 from producers.epcis.parts import LotQuantity, Things
-from producers.records import MasterData
+from producers.kinds import MasterData
 from tests.ledger_read.season import FARM, FIELD, HUB, HUB_DOCK, P1, PALLET, R1, RAW, STRANGER, Season, lots
 
 

@@ -31,6 +31,7 @@ from tests.ledger_read.season import (
     Season,
     lots,
 )
+from tests.support.ledger import p256, quantity
 from verify.entry import Entry
 
 
@@ -73,6 +74,17 @@ class TestReach:
         later = (start + timedelta(days=1)).isoformat()
         assert reach(season, products=[BOX], from_=later).lots == ()
         assert P1 in reach(season, products=[BOX], until=later).lots
+
+    def test_a_lot_that_claims_to_be_older_than_1970_is_recalled_like_any_other(self, season: Season) -> None:
+        """A time is its party's claim; a recall without a window is about all times."""
+        old = f"{RAW}/10/OLD"
+        made = season.rig.event(FARM, p256(FARM), eventTime="1969-12-31T08:00:00Z", quantityList=[quantity(old, 5)])
+        season.rig.log(made)
+        season.recall(AGENCY, products=[BOX], from_="2026-11-18T00:00:00Z")
+        assert reach(season, lots=[old]).lots == (old,)
+        assert old in reach(season, products=[RAW]).lots
+        with season.rig.database.reading() as session:
+            assert len(recalls_touching(session, [old])) == 2
 
     def test_withdrawing_a_record_does_not_cut_a_recall(self, season: Season) -> None:
         season.withdraw(HUB, season.told["mix"])

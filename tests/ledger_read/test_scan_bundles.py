@@ -5,9 +5,11 @@ from functools import partial
 from hashlib import sha256
 
 import pytest
+from sqlalchemy import event
 
 from ledger.bundles import NothingKnown, TooMuch
-from ledger.gathering import Budget, gather
+from ledger.choosing import Budget
+from ledger.gathering import gather
 from ledger.models import AnchorRow
 from ledger.shown import Audience, erasures
 from ledger.tallies import Tallies
@@ -241,6 +243,29 @@ class TestAnchors:
         run = season.verify(LABEL, policy=policy, heads=lambda pin: (size, found))
         assert run.state(16) == (VERIFIED if not back else UNCHECKED)
         assert run.steps[-1].code == ("anchored" if not back else "anchored-in-part")
+
+    def test_a_scan_reads_the_newest_anchor_of_each_contract_and_no_other(self, season: Season) -> None:
+        """A log that anchors every hour has 9,000 anchors a year."""
+        entries, read = season.entries(), list[int]()
+        held = [("aa", size, "final") for size in range(2, 12)]
+        held += [("bb", 3, "safe"), ("bb", 9, "submitted"), ("bb", 10_000, "final")]
+        with season.rig.database.writing() as session:
+            for name, size, state in held:
+                session.add(AnchorRow(chain_id=1, contract="0x" + name * 20, signer="0x" + "cd" * 20, log_id=bytes(32), size=size,
+                                      root=bytes(32), state=state, created_ms=0, changed_ms=0))  # fmt: skip
+            session.commit()
+
+        def noted(row: AnchorRow, _context: object) -> None:
+            read.append(row.size)
+
+        event.listen(AnchorRow, "load", noted)
+        try:
+            bundle = parse_bundle(season.bundle(LABEL))
+        finally:
+            event.remove(AnchorRow, "load", noted)
+        assert len(entries) > 11
+        assert [(one.contract[2:4], one.size) for one in bundle.anchors] == [("bb", 3), ("aa", 11)]
+        assert read == [3, 11]
 
 
 def test_the_checkpoint_in_the_bundle_is_the_published_one(season: Season) -> None:

@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from ledger.db import Database
 from ledger.finding import head
+from ledger.handovers import judge, rows
 from ledger.lineage import lineage
 from ledger.models import EntryRow, HashHead, StatementRow
 from ledger.project import derive, store
 from ledger.registry import SqlHistory
 from ledger.shown import Audience
-from ledger.trace import Graph, Reach, judge, rows, trace_back, trace_forward
+from ledger.trace import Graph, Reach, trace_back, trace_forward
 from ledger.units import Scope, contents_at, spans_of
 from producers.epcis import build
 from producers.epcis.parts import Things
@@ -36,7 +37,7 @@ from tests.ledger_read.season import (
     lots,
     sscc,
 )
-from tests.support.ledger import ORIGIN
+from tests.support.ledger import ORIGIN, p256
 from tests.support.workshop import FARM as GALLERY_FARM
 from tests.support.workshop import Workshop, event, quantity
 from verify.gs1 import check_digit
@@ -202,6 +203,14 @@ class TestUnits:
         with feed(database, shop) as session:
             assert "shipping" in {one.biz_step for one in trace_forward(session, lot).events}
 
+    def test_a_pallet_that_claims_to_be_packed_before_1970_is_followed_like_any_other(
+        self, database: Database, shop: Workshop
+    ) -> None:
+        shop.tell(GALLERY_FARM, "AggregationEvent", "packing", "ADD", parentID=sscc(7), childQuantityList=[quantity(P1, 5)],
+                  eventTime="1969-12-31T08:00:00Z", eventTimeZoneOffset="+00:00")  # fmt: skip
+        with feed(database, shop) as session:
+            assert sscc(7) in {node.id for node in trace_forward(session, P1).nodes}
+
     def test_what_was_in_a_crate_is_known_for_every_moment(self, database: Database, shop: Workshop) -> None:
         first, second = self.lots(shop, [10, 11])
         with feed(database, shop) as session:
@@ -283,3 +292,19 @@ class TestTheTable:
             (line,) = rows(trace_back(session, sscc(9)), {})
         assert line.late_hours == 49
         assert WANG not in line.who
+
+    @pytest.mark.parametrize(("claimed", "offset", "shown"), [
+        ("0001-01-01T01:00:00Z", "-10:00", "0001-01-01T01:00:00.000+00:00"),
+        ("0001-01-01T01:00:00Z", "+08:00", "0001-01-01T09:00:00.000+08:00"),
+    ])  # fmt: skip
+    def test_a_record_that_claims_the_first_day_of_the_calendar_hides_no_other(
+        self, season: Season, claimed: str, offset: str, shown: str
+    ) -> None:
+        """A stranger may name any lot and claim any time in the past; `-10:00` there is before the year 1."""
+        told = season.rig.event(STRANGER, p256("stranger"), eventTime=claimed, eventTimeZoneOffset=offset, action="OBSERVE",
+                                bizStep="inspecting", quantityList=[quantity(H1, 1)])  # fmt: skip
+        season.rig.log(season.rig.grant(STRANGER, p256("stranger")), told)
+        with season.rig.database.reading() as session:
+            events = trace_back(session, H1).events
+        assert len(events) > 1
+        assert events[0].time == shown

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from producers.client import Busy, LogClient, Problem, Unexpected, Unreachable
+from producers.answers import Busy, Problem, Unexpected, Unreachable, read_result
+from producers.client import LogClient
 from producers.tiles import TileReader, verify_entries
 from producers.trust import open_head
 from tests.producers.fake_log import FakeLog
@@ -61,6 +62,15 @@ def test_a_refusal_says_why_and_whether_to_come_back(log: FakeLog, client: LogCl
     assert client.submit(statement(1)).problem == Problem("event-in-future", "later", "in 3 h", "", 60)
     log.refuse = lambda _: {"type": "https://x/problems/unknown-key", "title": "no grant", "where": "/kid"}
     assert client.submit(statement(1)).problem == Problem("unknown-key", "no grant", "", "/kid", None)
+
+
+@pytest.mark.parametrize("wrong", [{"index": -1}, {"index": True}, {"index": "0"}, {"time": -1}, {"time": 1.5}, {"proof": 7}])
+def test_an_answer_whose_numbers_cannot_be_is_not_taken_for_one(wrong: dict[str, object]) -> None:
+    """A log may answer anything; an index of -1 would ask for the entries before the first."""
+    good = {"status": "published", "digest": "00" * 32, "index": 0, "time": 1, "proof": "c2sp.org/tlog-proof@v1"}
+    assert read_result(good).index == 0
+    with pytest.raises(Unexpected):
+        read_result(good | wrong)
 
 
 def test_a_busy_log_says_when_to_come_back(log: FakeLog, client: LogClient) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from producers import records
-from producers.client import LogClient, Unreachable
+from producers.answers import Unreachable
+from producers.client import LogClient
 from producers.delivery import deliver
 from producers.keys import generate_key
 from producers.outbox import EventIdTaken, Outbox

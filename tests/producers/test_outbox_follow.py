@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from producers import records
-from producers.client import LogClient, LogError
+from producers.answers import LogError
+from producers.client import LogClient
 from producers.control import PartyRegistration
 from producers.delivery import deliver
 from producers.follow import Watch, follow

@@ -11,7 +11,8 @@ from producers import records
 from producers.control import LabelCommitment, PartyRegistration, RecallNotice, Scope, Withdrawal
 from producers.epcis.kde import PRICE
 from producers.keys import enrol, generate_key
-from producers.records import Certificate, Finding, LabReport, MasterData, NotWithholdable, Record, Subject, Withholding
+from producers.kinds import Certificate, Finding, LabReport, MasterData, Subject
+from producers.records import NotWithholdable, Record, Withholding
 from producers.sign import format_statement, jwk_of, public_disclosures
 from producers.split import PART_OF, NotSplittable, is_too_large, split_event
 from verify import strict, subjects

@@ -34,7 +34,8 @@ from ledger.witness import Witness
 from producers.control import KeyRevocation, PartyRegistration
 from producers.epcis.validate import EventValidator
 from producers.keys import enrol
-from producers.records import Subject, record, sign_record
+from producers.kinds import Subject
+from producers.records import record, sign_record
 from producers.sign import PrivateKey, disclosure, jwk_of, sign
 from verify.entry import Entry
 from verify.statement import CONTEXT, P256_ORDER, thumbprint

@@ -1,0 +1,84 @@
+"""
+Hand-overs of a trace: what both sides signed, and what one of them claims alone.
+
+    judge    each hand-over and commissioning, by the verifier's own rule (verify/edges.py)
+    rows     the trace as a table: who, what, where, when, how much, how late, confirmed or claimed
+
+Source: protocol.md section 2, Edges.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from ledger.shown import Audience, read_records
+from ledger.trace import Graph
+from verify.authority import History
+from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, journey_of
+
+MAX_JUDGED = 256  # events; judging reads every statement and compares each receipt with each shipment
+MAX_JOURNEYS = 64  # ends of a trace that are judged
+_WORST = {CONFIRMED: 0, UNKNOWN: 1, CLAIMED: 2}
+
+
+def judge(session: Session, graph: Graph, history: History, audience: Audience = Audience.PUBLIC) -> dict[int, str]:
+    """
+    Say of every hand-over and commissioning in the graph whether it is confirmed, claimed or unknown, by event index.
+
+    Events that the rule says nothing about, and those beyond the first 256, are not in the answer.  Where some were left out
+    it tells only what is confirmed: half of an account would accuse its party.
+    """
+    standing = [event.index for event in graph.events if event.standing == "stands"]
+    whole = not graph.truncated and len(standing) <= MAX_JUDGED
+    standing = standing[:MAX_JUDGED]
+    records = read_records(session, standing, audience)
+    sources = {hop.source for hop in graph.edges if hop.kind == "transform"}
+    ends = [node.id for node in graph.nodes if node.role == "self" and (node.id not in sources or node.depth == 0)]
+    found: dict[int, str] = {}
+    for uri in ends[:MAX_JOURNEYS]:
+        journey = journey_of(uri, records, history)
+        for edge in journey.edges:
+            for index in (edge.index, edge.sent) if edge.state == CONFIRMED else (edge.index,):
+                _keep_worst(found, index, edge.state)
+        for origin in journey.origins:
+            _keep_worst(found, origin.index, origin.state)
+    return found if whole else {index: state for index, state in found.items() if state == CONFIRMED}
+
+
+def _keep_worst(found: dict[int, str], index: int | None, state: str) -> None:
+    if index is not None and _WORST[state] >= _WORST[found.get(index, CONFIRMED)]:
+        found[index] = state
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One object in one event, for a table; `state` is empty where the rule on hand-overs says nothing."""
+
+    when: str
+    who: str
+    what: str
+    object: str
+    quantity: str
+    where: str
+    late_hours: int
+    state: str
+    standing: str
+    index: int
+    digest: str
+
+
+def rows(graph: Graph, states: Mapping[int, str]) -> list[Row]:
+    """The graph's events as a table, one line for each object of the trace that an event names."""
+    known = {node.id for node in graph.nodes}
+    table = []
+    for event in graph.events:
+        what = event.biz_step or event.type
+        where = event.read_point or event.biz_location or ""
+        for thing in event.objects:
+            if known.isdisjoint((thing.uri, thing.lot)):
+                continue
+            amount = " ".join(filter(None, (thing.quantity, thing.uom)))
+            table.append(Row(event.time, event.issuer, what, thing.uri, amount, where, event.late_hours,
+                             states.get(event.index, ""), event.standing, event.index, event.digest))  # fmt: skip
+    return table
