@@ -85,9 +85,12 @@ class Guarded(HttpToolsProtocol):
 
     patience_s = 10.0
     max_connections = 2_048
+    stuck_s = STUCK_S
     _in_head = True
     _head_bytes = 0
     _timer: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+    _answered_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """See asyncio.Protocol."""
@@ -99,6 +102,8 @@ class Guarded(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._stop_waiting()
+        if self._unread is not None:
+            self._unread.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -143,8 +148,10 @@ class Guarded(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """See uvicorn."""
         super().on_response_complete()
-        if self.transport.get_write_buffer_size():
-            self.loop.call_later(STUCK_S, self._abort_unread)
+        # What was just written is still in the buffer, of every answer: one timer a connection, not one an answer.
+        self._answered_s = self.loop.time()
+        if self._unread is None and self.transport.get_write_buffer_size():
+            self._unread = self.loop.call_later(self.stuck_s, self._abort_unread)
 
     def _wait_for_client(self) -> None:
         if self._timer is None:
@@ -172,7 +179,13 @@ class Guarded(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     def _abort_unread(self) -> None:
-        if self.transport.get_write_buffer_size():
+        self._unread = None
+        if not self.transport.get_write_buffer_size():
+            return
+        left_s = self._answered_s + self.stuck_s - self.loop.time()
+        if left_s > 0:  # the last answer, that is: a client that reads none of them gets no others, since its buffer is full
+            self._unread = self.loop.call_later(left_s, self._abort_unread)
+        else:
             self.transport.abort()
 
 
