@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from api.bodies import media_type, read_body
 from api.deps import Service, Serving
 from api.problems import HttpProblem
-from ledger.codes import LEAF, MAX_CODES, LeavesRefused, store_leaves
+from ledger.codes import LEAF, MAX_CODES, LeavesRefused, lot_of_leaves, store_leaves
 
 MEDIA = "application/octet-stream"
 
@@ -32,10 +32,12 @@ async def hand_in(request: Request, service: Serving) -> Response:
 
 
 def _store(service: Service, leaves: bytes) -> str:
-    with service.database.writing() as session:
+    with service.database.reading() as session:
         try:
-            lot = store_leaves(session, leaves)
+            root, lot = lot_of_leaves(session, leaves)
         except LeavesRefused as error:
             raise HttpProblem("not-committed", str(error)) from None
+    with service.database.writing() as session:
+        store_leaves(session, root, lot, leaves)
         session.commit()
-        return lot
+    return lot

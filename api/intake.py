@@ -31,7 +31,7 @@ from ledger.db import Database, chunks
 from ledger.earlier import earlier
 from ledger.examiners import Examiners, kids_of
 from ledger.models import GrantRow
-from ledger.pooling import Outcome, Pool
+from ledger.pooling import Outcome, Pool, published_size
 from ledger.problems import Refused
 
 WAIT_S = 25.0  # then the answer is "pending": proxies cut a silent connection after 30
@@ -138,8 +138,9 @@ class Intake:
 
     def _places(self, items: Sequence[Candidate], refused: Refused) -> list[Outcome]:
         with self.database.reading() as session:
-            places = earlier(session, items).places
-        known = {name: Outcome("duplicate", one.digest, one.index, one.time_ms) for name, one in places.items()}
+            places, size = earlier(session, items).places, published_size(session)
+        known = {name: Outcome("duplicate", one.digest, one.index, one.time_ms) if one.index < size
+                 else Outcome("pending", one.digest) for name, one in places.items()}  # fmt: skip
         return [known.get(one.signing_input_hash, Outcome("refused", one.digest, refused=refused)) for one in items]
 
     async def _hand_over(self, items: Sequence[Candidate], together: bool, waits: bool) -> Sequence[Outcome]:
@@ -148,7 +149,8 @@ class Intake:
         row = await run_in_threadpool(self._send, items, together)
         if waits:
             await self.watcher.wait(row, WAIT_S)
-        return await run_in_threadpool(self._outcomes, row)
+        # Of a row that is gone by now nothing is known but that it ended.
+        return await run_in_threadpool(self._outcomes, row) or [Outcome("pending", one.digest) for one in items]
 
     async def _through_pool(self, items: Sequence[Candidate], together: bool) -> list[Outcome]:
         now_ms = time.time_ns() // 1_000_000

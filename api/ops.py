@@ -20,7 +20,7 @@ from api.deps import Reading, Serving
 from api.problems import HttpProblem
 from ledger.models import ParcelRow
 from ledger.parcels import OPEN
-from ledger.pooling import published_size
+from ledger.pooling import Pool, published_size
 from ledger.problems import Fatal
 from ledger.sequencer import REFRESH
 from ledger.signing import open_signed
@@ -51,15 +51,16 @@ def readyz(request: Request, service: Serving, session: Reading) -> Response:
     age = int(time.time()) - served.time_s
     if age > STALE_S:
         raise HttpProblem("not-ready", f"the checkpoint is {age} s old: the sequencer has stopped")
-    waits = oldest_wait_s(session)
+    waits = oldest_wait_s(session, service.intake.pool)
     if waits > STUCK_S:
         raise HttpProblem("not-ready", f"a statement has waited {waits} s: the sequencer has stopped")
     return PlainTextResponse(f"ok {served.checkpoint.size}\n", headers={"cache-control": "no-store"})
 
 
-def oldest_wait_s(session: Session) -> int:
-    """How long the oldest unfinished statement has waited, in seconds."""
-    first = session.scalar(select(func.min(ParcelRow.received_ms)).where(ParcelRow.state.in_(OPEN)))
+def oldest_wait_s(session: Session, pool: Pool) -> int:
+    """How long the oldest unfinished statement has waited, in seconds: in this process's pool, or between processes."""
+    sent = session.scalar(select(func.min(ParcelRow.received_ms)).where(ParcelRow.state.in_(OPEN)))
+    first = min((one for one in (sent, pool.oldest_ms) if one is not None), default=None)
     return 0 if first is None else max(0, (time.time_ns() // 1_000_000 - first) // 1000)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from api.language import pick_name
 from ledger.db import chunks
 from ledger.models import MasterRow
+from ledger.pooling import published_size
 from ledger.shown import names_of
 from verify import gs1
 from verify.errors import Malformed
@@ -22,19 +23,21 @@ def names_for(session: Session, uris: Iterable[str], lang: str) -> dict[str, str
     """A name for each URI that has one; lots and items take their product's with their own number."""
     asked = {uri for uri in uris if uri}
     products = {uri: product for uri in asked if (product := _product(uri)) is not None and product != uri}
-    known = _master(session, asked | set(products.values()), lang)
-    known |= {party: pick_name(name, lang) for party, name in names_of(session, asked).items()}
+    size = published_size(session)
+    known = _master(session, asked | set(products.values()), lang, size)
+    known |= {party: pick_name(name, lang) for party, name in names_of(session, asked, size).items()}
     for uri, product in products.items():
         if product in known and uri not in known:
             known[uri] = f"{known[product]} {uri.rpartition('/')[2]}"
     return known
 
 
-def _master(session: Session, uris: Iterable[str], lang: str) -> dict[str, str]:
+def _master(session: Session, uris: Iterable[str], lang: str, before: int) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in chunks(sorted(uris)):
-        rows = select(MasterRow.uri, MasterRow.body).where(MasterRow.uri.in_(part)).order_by(MasterRow.index)
-        found |= {uri: name for uri, body in session.execute(rows) if (name := pick_name(body.get("name"), lang))}
+        rows = select(MasterRow.uri, MasterRow.body).where(MasterRow.uri.in_(part), MasterRow.index < before)
+        told = session.execute(rows.order_by(MasterRow.index))
+        found |= {uri: name for uri, body in told if (name := pick_name(body.get("name"), lang))}
     return found
 
 

@@ -1,7 +1,8 @@
 """
 Item codes, from the operator's side: leaf hashes that the farm hands in, and the proof that a scanned serial is one of them.
 
-    store_leaves    32 bytes a code, in order; taken where their root is the one that the farm signed in its LabelCommitment
+    lot_of_leaves   whose 32 bytes a code, in order, these are: their root is the one that the farm signed in its LabelCommitment
+    store_leaves    keep them
     prove_code      which code a serial is, and its path to that root
 
 The operator holds no serial: a leaf hash is made of lot, index and 100 random bits, so it can neither mint a code nor know
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 from ledger.models import CommitmentRow, LabelTree
 from ledger.units import ANY
 from verify.bundle import ItemProof
-from verify.merkle import prove_inclusion, root, roots_reader
+from verify.merkle import Hash, prove_inclusion, root, roots_reader
 
 MAX_CODES = 65_536  # of one commitment; 2 MiB of leaves
 LEAF = 32  # bytes
@@ -31,10 +32,11 @@ class LeavesRefused(ValueError):
     """These are not the leaf hashes of any label commitment in the log."""
 
 
-def store_leaves(session: Session, leaves: bytes) -> str:
+def lot_of_leaves(session: Session, leaves: bytes) -> tuple[Hash, str]:
     """
-    Keep the leaf hashes of one commitment; returns its lot.  Handing them in twice changes nothing.  The caller commits.
+    The root of these leaf hashes, and the lot (canonical URI) of the commitment that has it.  Reads only.
 
+    Anybody may ask, with 2 MiB at a time: so nothing is hashed or looked for while the one writer waits.
     Raises LeavesRefused: not a list of 1 to 65,536 hashes, or no commitment has their root and count.
     """
     hashes = _hashes(leaves)
@@ -45,10 +47,14 @@ def store_leaves(session: Session, leaves: bytes) -> str:
     lot = session.scalar(wanted.limit(1))
     if lot is None:
         raise LeavesRefused("no commitment in the log has this root and count: log the LabelCommitment first")
+    return found, lot
+
+
+def store_leaves(session: Session, found: Hash, lot: str, leaves: bytes) -> None:
+    """Keep what `lot_of_leaves` found to be a commitment's.  Handing it in twice changes nothing.  The caller commits."""
     if session.get(LabelTree, found) is None:
         session.add(LabelTree(root=found, lot=lot, leaves=leaves))
         session.flush()
-    return lot
 
 
 def prove_code(session: Session, lot: str, serial: str, *, before: int = ANY) -> ItemProof | None:

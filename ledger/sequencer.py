@@ -9,7 +9,7 @@ again.  A step therefore waits for the disk once, at the commit of the order; se
 by mistake cannot fork the log: the checkpoint row is replaced by compare-and-swap.  After any error nothing is sequenced until
 `recover` has succeeded, since "failed" may have been stored.
 
-Source: Sunlight (internal/ctlog), Tessera; reference notes in ARCHITECTURE.md.
+Source: Sunlight (internal/ctlog), Tessera.
 """
 
 import threading
@@ -18,8 +18,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
-from obstore.exceptions import BaseError
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ledger import parcels
@@ -77,6 +75,7 @@ class Sequencer:
     _seal: bytes = field(default=b"", init=False)
     _last: int = field(default=0, init=False)
     """How many the batch before had."""
+    _purged_ms: int = field(default=0, init=False)
     _in_force: set[tuple[str, str]] = field(default_factory=set, init=False)
     """Keys that were found good, as the last committed batch left them."""
 
@@ -101,7 +100,7 @@ class Sequencer:
             except LeaseLost:
                 self._head = None
                 raise
-            except (Fatal, SQLAlchemyError, OSError, BaseError) as error:
+            except Exception as error:  # whatever it is: a thread that ended would leave a process that says "pending" for ever
                 self.observer.stopped(error)
                 log.error("sequencer.stopped", error=str(error), retry_s=wait)
                 stop.wait(wait)
@@ -197,6 +196,7 @@ class Sequencer:
                 for parcel, outcomes in zip(batch, told, strict=True):
                     parcels.finish(session, parcel, outcomes, published=head.edge.size, now_ms=now)
                     parcels.remember(session, outcomes, now)
+                self._purge(session, now)
                 grown, fresh = grow(session, self.keys, head, judge.leaves, now)
                 # A crash before this commit loses nothing: nobody was told an index.
                 session.commit()
@@ -225,11 +225,17 @@ class Sequencer:
             signed = sign_checkpoint(self.keys, head.signed, head.signed.checkpoint, [], now // 1000)
             with self.database.writing() as session:
                 swap(session, head.signed, signed, now)
-                parcels.purge(session, now)
+                self._purge(session, now)
                 session.commit()
             self._head = Head(signed, head.edge, now)
             self.publisher.publish(signed)
         return Step(0, 0, head.edge.size)
+
+    def _purge(self, session: Session, now: int) -> None:
+        """Forget what ended long ago, as often as a quiet log signs: a log that is never quiet must not grow by it for ever."""
+        if now - self._purged_ms >= REFRESH * 1000:
+            parcels.purge(session, now)
+            self._purged_ms = now
 
     def _tick(self, head: Head) -> int:
         """The time of this batch: never before the last one's."""

@@ -141,7 +141,7 @@ class CommitmentRow(Base):
     __tablename__ = "commitments"
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     lot: Mapped[str] = mapped_column(index=True)
-    root: Mapped[bytes]
+    root: Mapped[bytes] = mapped_column(index=True)
     count: Mapped[int]
     previous: Mapped[bytes | None]
     issuer: Mapped[str]

@@ -1,14 +1,19 @@
 """What every answer carries, what strangers cannot do, and how the service says that it is well."""
 
+import time
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from ledger.candidates import Candidate
+from ledger.examiners import examine_here
+from ledger.pooling import Parcel
 from tests.api.conftest import BASE, Operator, problem_of, start
-from tests.support.ledger import FARM, LOT
+from tests.support.ledger import FARM, LOT, VALIDATOR
 from verify.policy import Policy
 from verify.statement import parse_statement
 
@@ -165,3 +170,26 @@ class TestRegulator:
         kept = operator.client.get(f"/statements/{parse_statement(raw).digest.hex()}")
         assert kept.headers["content-type"] == "application/vc+sd-jwt"
         assert parse_statement(kept.content).withheld == 1
+
+
+def test_a_process_whose_own_pool_is_not_emptied_is_not_ready(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = operator.client.app.state.service.intake.pool  # type: ignore[attr-defined]
+    (one,) = examine_here([operator.event()], time.time_ns() // 1_000_000, VALIDATOR, {})
+    assert isinstance(one, Candidate)
+    waiting = Parcel([one], received_ms=time.time_ns() // 1_000_000 - 3_600_000)
+    with monkeypatch.context() as stuck:
+        stuck.setattr(pool, "take", lambda limit: [])  # a sequencer that hangs
+        pool.put_back([waiting])
+        assert problem_of(operator.client.get("/readyz"))["code"] == "not-ready"
+    waiting.ticket.result(10)
+    assert operator.client.get("/readyz").status_code == 200
+
+
+def test_leaves_that_fit_no_commitment_never_wait_for_the_only_writer(operator: Operator) -> None:
+    service = operator.client.app.state.service  # type: ignore[attr-defined]
+    leaves, kind = bytes(64), {"content-type": "application/octet-stream"}
+    with service.database.writing() as session:
+        session.execute(text("SELECT 1"))  # from here on nobody else can write on SQLite
+        answer = operator.client.post("/codes", content=leaves, headers=kind)
+        session.rollback()
+    assert problem_of(answer)["code"] == "not-committed"

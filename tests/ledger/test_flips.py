@@ -14,7 +14,7 @@ from ledger.audit import audit_ledger
 from ledger.audit_columns import ALL, NOT_VOUCHED, not_vouched
 from ledger.audit_statements import Report
 from ledger.audit_tiles import Broken
-from ledger.codes import store_leaves
+from ledger.codes import lot_of_leaves, store_leaves
 from ledger.models import AnchorRow, Base, StatementRow, WitnessRow
 from ledger.tiles import TileStore, width_at
 from ledger.witness import Witness
@@ -54,7 +54,7 @@ def everything(full: Rig) -> Rig:
     full.log(full.event(FARM, p256("farm"), type="TransformationEvent", action=None, transformationID="urn:uuid:1", **named))
     size = audited(full).entries
     with full.database.writing() as session:
-        store_leaves(session, b"".join(LEAVES))
+        store_leaves(session, *lot_of_leaves(session, leaves := b"".join(LEAVES)), leaves)
         session.execute(insert(AnchorRow), [{
             "chain_id": 1, "contract": "0x", "signer": "0x", "log_id": leaf_hash(full.entry(0).encode()), "size": size,
             "root": root(full.store.reader(size), size), "state": "queued", "created_ms": 0, "changed_ms": 0,

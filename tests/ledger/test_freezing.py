@@ -3,12 +3,18 @@
 import pytest
 from sqlalchemy import select
 
+from api.intake import Intake
+from api.watcher import Watcher
+from ledger.candidates import Candidate
 from ledger.db import Database
+from ledger.examiners import Examiners
 from ledger.freezing import announce, complete, freeze_of
 from ledger.keys import Keys
 from ledger.models import CheckpointRow
+from ledger.pooling import Pool
 from ledger.problems import Fatal, Refused
-from tests.support.ledger import FARM, ORIGIN, Rig, p256
+from ledger.publishing import NotPublished
+from tests.support.ledger import FARM, ORIGIN, VALIDATOR, Rig, p256
 
 KEY = p256("farm")
 NEXT, URL = "log.example/2027", "https://log.example/2027"
@@ -102,3 +108,13 @@ def test_a_log_does_not_succeed_itself(rig: Rig) -> None:
 def _size(rig: Rig) -> int:
     with rig.database.reading() as session:
         return session.scalars(select(CheckpointRow.size)).one()
+
+def test_an_index_is_told_only_once_everybody_can_see_it_also_where_the_log_is_frozen(rig: Rig) -> None:
+    submitted = rig.submit(rig.event(FARM, KEY))
+    rig.sequencer.publisher.quorum = 1  # and no witness answers
+    with pytest.raises(NotPublished):
+        rig.step()
+    intake = Intake(rig.database, Pool(), Examiners(VALIDATOR), Watcher(lambda: None), b"", 1)
+    (item,) = [one for one in submitted.found if isinstance(one, Candidate)]
+    (told,) = intake._places([item], Refused("log-frozen", "it ended"))
+    assert (told.state, told.index) == ("pending", None)

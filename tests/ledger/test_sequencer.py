@@ -8,12 +8,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from ledger import parcels
 from ledger.candidates import Candidate
 from ledger.ends import ends_of
 from ledger.examiners import examine_here
-from ledger.models import EntryRow, EventRow, ParcelRow, Published, StatementRow
+from ledger.models import EntryRow, EventRow, ParcelRow, Published, RefusalRow, StatementRow
 from ledger.observing import Silent
 from ledger.pooling import Ticket, published_size
 from ledger.problems import Fatal
@@ -333,3 +334,31 @@ class TestPace:
             assert time.monotonic() < end
             time.sleep(0.02)
         assert running.results(sent)[0].state == "published"
+
+
+def test_a_busy_log_forgets_what_ended_a_day_ago_as_a_quiet_one_does(farm: Rig) -> None:
+    farm.send(farm.event(FARM, p256("nobody")), farm.event(FARM, p256("farm")))
+    for _ in range(400):  # two days, with a statement every seven minutes
+        farm.now_ms += 420_000
+        farm.log(farm.event(FARM, p256("farm")))
+    with farm.database.reading() as session:
+        old = farm.now_ms - parcels.KEEP
+        assert session.scalar(select(func.count()).select_from(ParcelRow).where(ParcelRow.done_ms < old)) == 0
+        assert session.scalar(select(func.count()).select_from(RefusalRow).where(RefusalRow.done_ms < old)) == 0
+
+
+@pytest.mark.parametrize("error", [ValueError("a shape"), KeyError("x"), OverflowError(), MemoryError()])
+def test_no_error_ends_sequencing_for_good(farm: Rig, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.sequencer.BACKOFF", 0.01)
+    stop, troubles, clock = threading.Event(), [error], farm.sequencer.now_ms
+
+    def now() -> int:
+        if troubles:
+            raise troubles.pop()
+        stop.set()
+        return clock()
+
+    farm.sequencer.now_ms = now
+    submitted = farm.submit(farm.event(FARM, p256("farm")))
+    farm.sequencer.run(stop, 0.0)
+    assert [one.state for one in farm.results(submitted)] == ["published"]

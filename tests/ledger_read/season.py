@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.bundles import make_bundle
-from ledger.codes import code_leaf, store_leaves
+from ledger.codes import code_leaf, lot_of_leaves, store_leaves
 from ledger.db import Database
 from ledger.models import Published
 from producers.control import LabelCommitment, RecallNotice, Scope, Withdrawal
@@ -190,7 +190,7 @@ def grow_and_pack(season: Season) -> None:
         FARM, LabelCommitment.of(P1, origin=ORIGIN, root=root(roots_reader(leaves), len(leaves)), count=len(leaves))
     )
     with season.rig.database.writing() as session:
-        store_leaves(session, b"".join(leaves))
+        store_leaves(session, *lot_of_leaves(session, handed := b"".join(leaves)), handed)
         session.commit()
     season.tell(FARM, "palletise", partial(build.aggregate, PALLET, boxes), place=SHED)
 
