@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from queue import SimpleQueue
 
 from ledger import admission, quick
 from ledger.admission import Jwks
 from ledger.candidates import Candidate, pack, unpack
 from ledger.problems import Refused
 from ledger.quick_event import Uncommon
-from ledger.workers import Worker
+from ledger.workers import DEPTH, Team
 from producers.epcis.validate import EventValidator
 from verify.errors import VerificationError
 
@@ -42,19 +41,22 @@ class Examiners:
 
     validator: EventValidator
     workers: int = 0
-    _idle: SimpleQueue[Worker | None] = field(default_factory=SimpleQueue, init=False)
-    """Workers that have nothing to do; None stands for one that has not begun, or has died."""
+    _team: Team | None = field(default=None, init=False)
     _threads: ThreadPoolExecutor | None = field(default=None, init=False)
-    """One for each worker, that hands it slices and waits."""
+    """DEPTH for each worker, that hand it slices and wait."""
     _begun: Sequence[Future[bytes | None]] = field(default=(), init=False)
     """Done when every worker has begun: nobody waits for that, which takes a second."""
 
     def __post_init__(self) -> None:
         self.workers = min(self.workers, MAX_WORKERS)
         if self.workers:
-            self._threads = ThreadPoolExecutor(self.workers, "examiners")
-        for _ in range(self.workers):
-            self._idle.put(None)
+            self._team = Team(work, self.workers)
+            self._threads = ThreadPoolExecutor(DEPTH * self.workers, "examiners")
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of workers that have begun."""
+        return [] if self._team is None else self._team.pids
 
     def examine(self, raws: Sequence[bytes], *, now_ms: int, jwks: Jwks) -> Examined:
         """Check statements; results in their order.  `jwks` are the granted keys that they may name."""
@@ -82,25 +84,12 @@ class Examiners:
         """End the workers, once they have done what they were given."""
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=True)
-        while not self._idle.empty():
-            worker = self._idle.get()
-            if worker is not None:
-                worker.end()
+        if self._team is not None:
+            self._team.end()
 
     def _ask(self, part: Sequence[bytes], keys: dict[str, dict[str, str]], now_ms: int) -> bytes | None:
-        worker, good = self._idle.get(), None
-        try:
-            worker = worker or Worker(work)
-            found = worker.ask(marshal.dumps((list(part), keys, now_ms)))
-            good = worker
-            return found
-        except (EOFError, OSError):
-            return None  # it has died, or could not begin
-        finally:
-            # Only a worker that answered is asked again: a late answer would be taken for the next one's.
-            if worker is not None and good is None:
-                worker.end()
-            self._idle.put(good)
+        assert self._team is not None
+        return self._team.ask(marshal.dumps((list(part), keys, now_ms)))
 
     def read(self, part: Sequence[bytes], found: bytes | None, now_ms: int, jwks: Jwks) -> Examined:
         """A worker's answer about a slice; where it died, None, the slice is examined here."""

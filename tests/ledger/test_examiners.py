@@ -35,10 +35,7 @@ def examiners() -> Iterator[Examiners]:
 
 def pids(examiners: Examiners) -> list[int]:
     """The processes of workers that have begun."""
-    idle = [examiners._idle.get() for _ in range(examiners.workers)]
-    for one in idle:
-        examiners._idle.put(one)
-    return [one.pid for one in idle if one is not None and one.pid is not None]
+    return examiners.pids
 
 
 def _plain(found: list[object]) -> list[object]:
