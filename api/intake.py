@@ -74,8 +74,8 @@ class Intake:
         They are taken along together, and judged each for itself.
         """
         heads = {raw.partition(b".")[0] for raw in raws}
-        kids = {self._heads[head] for head in heads & self._heads.keys()}
-        jwks = {kid: self._jwks[kid] for kid in kids & self._jwks.keys()}
+        kids, known = {self._heads[head] for head in heads & self._heads.keys()}, self._jwks
+        jwks = {kid: known[kid] for kid in kids & known.keys()}
         with self.pool.coming(len(raws)):
             found = [self._within_rate([one])[0] for one in await examined(self.examiners, raws, jwks)]
         return await self._told(found, together=False, waits=True)
@@ -96,7 +96,8 @@ class Intake:
         raws = [one for one in items if isinstance(one, bytes)]
         kids = kids_of(raws)
         await self._learn(kids)
-        jwks = {kid: self._jwks[kid] for kid in kids if kid in self._jwks}
+        known = self._jwks
+        jwks = {kid: known[kid] for kid in kids & known.keys()}
         check = partial(self.examiners.examine, raws, now_ms=time.time_ns() // 1_000_000, jwks=jwks)
         done = iter(await run_in_threadpool(check))
         return [one if isinstance(one, Refused) else next(done) for one in items]
@@ -120,12 +121,13 @@ class Intake:
 
     def _read(self, kids: set[str]) -> None:
         """Read granted keys.  What is not granted is asked for again: its grant may be on the way."""
-        if len(self._jwks) > MAX_KEYS:
-            self._jwks.clear()
+        # Never emptied: whoever holds the old ones, on another thread, goes on with them.
+        known = {} if len(self._jwks) > MAX_KEYS else self._jwks
         with self.database.reading() as session:
             for part in chunks(sorted(kids)):
                 rows = select(GrantRow.thumbprint, GrantRow.jwk).where(GrantRow.thumbprint.in_(part))
-                self._jwks |= {kid: jwk for kid, jwk in session.execute(rows)}
+                known |= {kid: jwk for kid, jwk in session.execute(rows)}
+        self._jwks = known
 
     async def _log(self, items: Sequence[Candidate], together: bool, waits: bool) -> Sequence[Outcome]:
         try:

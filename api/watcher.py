@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 log = structlog.get_logger()
@@ -48,8 +47,8 @@ class Watcher:
             asked, self._waiting = self._waiting, []
             try:
                 lowest = await run_in_threadpool(self.look)
-            except SQLAlchemyError as error:
-                # The database is away: nobody is told anything, and whoever waits too long gets "pending".
+            except Exception as error:
+                # The database is away, or whatever it is: nobody is told anything, and whoever waits too long gets "pending".
                 log.warning("watcher.blind", error=str(error))
                 lowest = 0
             for row, done in asked:

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from sqlalchemy.exc import OperationalError
 
 from api.watcher import Watcher
@@ -61,8 +62,9 @@ def test_a_row_committed_while_the_watcher_looks_is_not_answered_by_that_look() 
     watching(watcher, story())
 
 
-def test_a_database_that_is_away_answers_nobody_and_is_asked_again() -> None:
-    looks = iter([OperationalError("SELECT", {}, Exception("away")), None])
+@pytest.mark.parametrize("error", [OperationalError("SELECT", {}, Exception("away")), ValueError("a row of another shape")])
+def test_a_database_that_is_away_answers_nobody_and_is_asked_again(error: Exception) -> None:
+    looks = iter([error, None])
 
     def look() -> int | None:
         found = next(looks)
