@@ -165,7 +165,7 @@ class Sequencer:
         # Only now: a clock that the power cut set back must not keep readers out, and nothing new was signed.
         if self.now_ms() < row.time_ms - SLEW:
             raise Fatal("the clock runs behind the log: set it right first")
-        self._head = Head(signed, edge, row.time_ms)
+        self._head, self._purged_ms = Head(signed, edge, row.time_ms), self._purged_ms or self.now_ms()
         if held is not None:
             raise held
         return self._head
@@ -196,7 +196,8 @@ class Sequencer:
                 for parcel, outcomes in zip(batch, told, strict=True):
                     parcels.finish(session, parcel, outcomes, published=head.edge.size, now_ms=now)
                     parcels.remember(session, outcomes, now)
-                self._purge(session, now)
+                if now - self._purged_ms >= REFRESH * 1000:
+                    self._purge(session, now)
                 grown, fresh = grow(session, self.keys, head, judge.leaves, now)
                 # A crash before this commit loses nothing: nobody was told an index.
                 session.commit()
@@ -232,10 +233,9 @@ class Sequencer:
         return Step(0, 0, head.edge.size)
 
     def _purge(self, session: Session, now: int) -> None:
-        """Forget what ended long ago, as often as a quiet log signs: a log that is never quiet must not grow by it for ever."""
-        if now - self._purged_ms >= REFRESH * 1000:
-            parcels.purge(session, now)
-            self._purged_ms = now
+        """Forget what ended long ago: a quiet log when it signs, one that is never quiet as often."""
+        parcels.purge(session, now)
+        self._purged_ms = now
 
     def _tick(self, head: Head) -> int:
         """The time of this batch: never before the last one's."""
