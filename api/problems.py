@@ -66,6 +66,12 @@ PLACES: Mapping[str, str] = {
     "too-large": "", "not-a-jws": "", "too-many-subjects": "/credentialSubject",
     "bad-check-digit": "/credentialSubject", "bad-uri": "/credentialSubject", "bad-event": "/credentialSubject",
 }  # fmt: skip
+# What a person can do about it: names of words in the catalog.
+ADVICE: Mapping[str, str] = {
+    "bad-identifier": "refused.compare", "unknown-subject": "refused.unknown", "not-found": "refused.start",
+    "failed": "refused.again", "unavailable": "refused.again", "busy": "refused.again", "stopping": "refused.again",
+    "not-ready": "refused.again",
+}  # fmt: skip
 CLOSES = frozenset(("body-too-large", "body-too-slow", "head-too-large", "stopping"))
 """Problems after which the connection is closed: what the client still sends is not read."""
 _BY_STATUS: Mapping[int, str] = {404: "not-found", 405: "method-not-allowed", 400: "bad-parameter", 401: "sign-in"}
@@ -123,7 +129,9 @@ def problem_response(problem: Refused | HttpProblem, request: Request) -> Respon
     body = problem_body(problem, base_url=request.app.state.base_url, lang=lang)
     service = getattr(request.app.state, "service", None)
     if service is not None and wants_html(request):
-        page: Response = service.views.page(request, "refused.html", status=problem.reason.status, problem=body)
+        page: Response = service.views.page(
+            request, "refused.html", status=problem.reason.status, problem=body, advice=ADVICE.get(problem.code)
+        )
         return page
     headers = {"content-language": TAGS[lang], "cache-control": "no-store", "access-control-allow-origin": "*"}
     if problem.retry_after_s is not None:

@@ -20,7 +20,8 @@ QUESTIONS = ("record", "item", "recall")
 FACTS = ("farm", "dates")
 # Words that stand in the page's markup; its script needs the rest.
 _DRAWN = re.compile(
-    "(question|paste)[.-].*|how|journey|recall-heading|farm|dates|other-language|bundle-link|trust|checking|proved|file"
+    "(question|paste)[.-].*|how|policy|no-script|journey|recall-heading|farm|dates|other-language|bundle-link|trust|checking"
+    "|proved|file"
 )
 
 
@@ -45,9 +46,10 @@ def scan_page(
         + _data("config", _json(config)) + _data("policy", _json(policy)) + _data("bundle", bundle_json)
     )  # fmt: skip
     rest = (
+        f'<noscript><aside>{escape(messages["no-script"])}</aside></noscript>'
         f'<h2>{escape(messages["journey"])}</h2><ol class="journey">{_rows(summary)}</ol>{_how(messages)}</main><footer>'
         f'<p>{escape(messages["trust"])}</p><p><a href="?format=bundle">{escape(messages["bundle-link"])}</a> '
-        '<a href="/log/policy">policy</a></p></footer>'
+        f'<a href="/log/policy">{escape(messages["policy"])}</a></p></footer>'
     )
     return _page(lang, messages, f"{summary['product']} · 源印", (first, rest)), inlined().csp(rpc)
 

@@ -63,6 +63,9 @@ class Problem:
         code = str(body.get("code") or str(body.get("type", "")).rpartition("/")[2] or "refused")
         after = body.get("retry_after", body.get("retryAfter"))
         title, detail, where = (str(body.get(name) or "") for name in ("title", "detail", "where"))
+        titles = body.get("titles")
+        if isinstance(titles, Mapping) and titles.get("en") and titles.get("zh"):
+            title = f"{titles['en']} / {titles['zh']}"
         return cls(code, title, detail, where, after if isinstance(after, int) else None)
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ Not here: what the commands do.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import typer
 from typer.exceptions import TyperException
@@ -28,6 +28,13 @@ REFUSALS = (
     DocumentRefused, EventRefused, EventIdTaken, KeyRefused, LogError, NotPrivate, NotWithholdable, OSError,
     OutboxRefused, VerificationError, WrongSecret,
 )  # fmt: skip
+
+OURS: Mapping[type[OSError], str] = {
+    FileExistsError: "exists and is never overwritten: name another / 文件已存在,不会覆盖:请换一个名称",
+    FileNotFoundError: "no such file or folder / 找不到此文件或文件夹",
+    PermissionError: "this account may not read or write it / 没有读写权限",
+}
+"""The everyday cases; the system's own words say the others."""
 
 
 def build() -> typer.Typer:
@@ -56,9 +63,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except REFUSALS as error:
         where = getattr(error, "where", None)
-        complain(f"{error} [{where}]" if where else str(error))
+        text = sentence(error) if isinstance(error, OSError) else str(error)
+        complain(f"{text} [{where}]" if where else text)
         return USAGE
     return code if isinstance(code, int) else 0
+
+
+def sentence(error: OSError) -> str:
+    """What the machine refused, with the file that the person named."""
+    file = error.filename2 or error.filename
+    for kind, words in OURS.items():
+        if isinstance(error, kind) and file is not None:
+            return f"{file}: {words}"
+    return f"{file}: {error.strerror}" if file is not None else str(error)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Words for people go to stderr, results to stdout, so that a script can read them
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +38,16 @@ PolicyFile = Annotated[
 ]
 Passphrase = Annotated[str | None, typer.Option(envvar="ORIGINMARK_PASSPHRASE", hidden=True)]
 DEFAULT_OUTBOX = Path("outbox.db")
+LATER = "nothing is lost: run `submit` when the server can be reached / 记录未丢失:服务器可连接后运行 submit"
+NEXT: Mapping[str, str] = {
+    "unknown-key": "let the registrar grant this key (`enroll`), then run `submit --again` / "
+    "请登记机构登记此密钥,然后运行 submit --again",
+    "revoked-key": "this key is ended for ever: make a new one (`keygen`, `enroll`) and tell the events again with it / "
+    "此密钥已永久吊销:请生成新密钥(keygen、enroll),并用它重新签署记录",
+    "not-commissioner": "only who may name the lot speaks for it: let the registrar grant its prefix (`enroll --mint`) / "
+    "只有获准命名该批次的主体才能代表它:请登记机构登记其前缀(enroll --mint)",
+}
+"""What a farm does about a refusal, by its code."""
 
 
 def console() -> Console:
@@ -118,6 +128,7 @@ def send(outbox: Outbox, server: str | None, policy_file: Path | None) -> int:
             policy = believed(outbox, client, policy_file)
         except LogError as error:
             complain(f"{waiting} saved, not sent / {waiting} 条已保存,尚未上传: {error}")
+            say(LATER)
             return NOT_SENT if waiting else GOOD
         assert policy is not None
         done = deliver(outbox, client, policy, now_ms=now_ms(), on_batch=lambda sent: bar.update(bar.task_ids[0], completed=sent))
@@ -133,8 +144,12 @@ def told(done: Delivery) -> int:
     # By reason: a key that nobody granted is one sentence, not one for every record.
     for reason, count in Counter(str(problem) for _, problem in done.refused).items():
         complain(f"refused / 被拒 {count}: {reason}")
+    for code in sorted({problem.code for _, problem in done.refused} & NEXT.keys()):
+        say(NEXT[code])
     if done.stopped is not None:
         complain(f"stopped / 中断: {done.stopped}")
+        if isinstance(done.stopped, LogError):
+            say(LATER)
     if done.refused or isinstance(done.stopped, VerificationError):
         return BAD
     return NOT_SENT if done.waiting else GOOD

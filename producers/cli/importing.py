@@ -27,6 +27,8 @@ def template(
     """Write an empty sheet to fill in; `import` reads it back. 导出填报模板"""
     if kind not in TEMPLATES:
         raise typer.BadParameter(f"one of {', '.join(TEMPLATES)}", param_hint="KIND")
+    if file.suffix.lower() not in (".xlsx", ".csv"):
+        raise typer.BadParameter("a name that ends in .xlsx or .csv / 文件名须以 .xlsx 或 .csv 结尾", param_hint="FILE")
     write_template(TEMPLATES[kind], file)
     common.say(f"{file}: one row, one event / 一行一条记录")
     return GOOD

@@ -57,7 +57,7 @@ def enroll(
     role: Annotated[list[str], typer.Option(help="producer, warehouse, retailer ...; repeatable")],
     name_en: Annotated[str, typer.Option(help="Your name in English")] = "",
     name_zh: Annotated[str, typer.Option(help="您的名称")] = "",
-    mint: Annotated[list[str] | None, typer.Option(help="URI prefix you name lots under; repeatable")] = None,
+    mint: Annotated[list[str] | None, typer.Option(help="Lots you name, as https://id.gs1.org/01/GTIN; repeatable")] = None,
     origin: Annotated[str, typer.Option(help="The log's name; else from --policy, else asked of --server")] = "",
     out: Annotated[Path | None, typer.Option(help="Write the request here; else to stdout")] = None,
     server: Server = None,
@@ -78,6 +78,11 @@ def enroll(
     else:
         with out.open("x", encoding="utf-8") as file:
             file.write(text)
+    if not request.mint and {"producer", "brand-owner"} & set(request.roles):
+        say(
+            "Without --mint you may name no lots: shoppers would read your harvests as a stranger's claim. / "
+            "未给出 --mint:您无权命名批次,消费者会看到“第三方声称”。"
+        )
     say(
         f"Send this to your registrar, and tell them this thumbprint by another way / 请发给登记机构,并另行告知指纹: "
         f"{thumbprint(request.jwk)}"

@@ -81,7 +81,8 @@ def _follow(
             )  # fmt: skip
         unchecked += done.unchecked
     except (LogError, VerificationError) as error:
-        unchecked.append(f"{client.server}: {error}")
+        text = str(error)
+        unchecked.append(text if text.startswith(client.server) else f"{client.server}: {text}")
     return policy
 
 
@@ -97,4 +98,6 @@ def _show(found: Status, unchecked: list[str], as_json: bool) -> None:
     for text in unchecked:
         common.say(f"? could not be checked / 暂无法核对: {text}")
     for alarm in found.alarms:
-        common.complain(f"! {alarm.code}: {alarm.about}: {alarm.detail}")
+        # What is counted already begins with its number.
+        about = "" if alarm.detail.startswith(alarm.about) else f"{alarm.about}: "
+        common.complain(f"! {alarm.code}: {about}{alarm.detail}")

@@ -115,6 +115,14 @@ class TestFirstStart:
         assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (204, "*")
         assert httpx2.head(played.url + path).status_code == 200
 
+    @pytest.mark.parametrize("lang", ["en", "zh"])
+    def test_every_product_place_and_party_has_a_page_for_people(self, played: Played, lang: str) -> None:
+        product = played.items[0].path.partition("/10/")[0]
+        uris = (YUNNAN.place, YUNNAN.uri, CENTRAL.place, WANG.uri)
+        for path in (product, *(uri.removeprefix("https://id.gs1.org") for uri in uris)):
+            answer = httpx2.get(f"{played.url}{path}?lang={lang}", headers={"accept": "text/html"})
+            assert (answer.status_code, answer.headers["content-type"][:9]) == (200, "text/html"), path
+
     def test_the_recall_names_the_shop_that_has_the_boxes(self, played: Played) -> None:
         (recall,) = httpx2.get(f"{played.url}/recalls").json()["recalls"]
         reach = httpx2.get(f"{played.url}/recalls/{recall['digest']}").json()["reach"]

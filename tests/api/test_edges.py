@@ -1,6 +1,7 @@
 """What every answer carries, what strangers cannot do, and how the service says that it is well."""
 
 import time
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.language import Catalog
+from api.problems import ADVICE
 from ledger.candidates import Candidate
 from ledger.examiners import examine_here
 from ledger.pooling import Parcel
@@ -35,6 +38,15 @@ def test_a_page_names_its_language_and_loads_nothing_foreign(operator: Operator,
     assert "<script>" not in answer.text
     assert answer.text.count("<h1") == 1
     assert '<main id="main"' in answer.text
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("path", ["/01/09520123456789/10/LOT1", "/01/09520123456788/10/NONE", "/nowhere"])
+def test_whoever_is_led_nowhere_is_told_what_to_do_in_their_language(operator: Operator, path: str, lang: str) -> None:
+    answer = operator.client.get(f"{path}?lang={lang}", headers=HTML)
+    code = problem_of(operator.client.get(path, headers={"accept": "application/json"}))["code"]
+    words = Catalog.load().text(lang, ADVICE[code])
+    assert f"<p>{escape(words)}</p>" in answer.text
 
 
 @pytest.mark.parametrize(("path", "headers"), [("/livez", {}), ("/nowhere", {}), ("/log/checkpoint", {}), ("/", HTML)])

@@ -50,6 +50,12 @@ def test_all_that_the_proof_needs_stands_before_the_rest_of_the_page() -> None:
     assert 'class="journey"' not in before
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_browser_without_scripts_is_told_that_nothing_was_checked(lang: str) -> None:
+    html, _ = page(lang)
+    assert f"<noscript><aside>{scanpage.words(lang)['no-script']}</aside></noscript>" in html
+
+
 def test_data_cannot_end_its_element() -> None:
     html, _ = page()
     assert html.count("</script>") == 6

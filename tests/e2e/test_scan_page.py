@@ -237,6 +237,22 @@ def test_the_page_as_a_file_verifies_a_pasted_bundle(page: Any, world: World, la
     page.locator('body[data-failed="11"]').wait_for()
 
 
+def test_what_one_bundle_was_told_does_not_stand_beside_the_next(page: Any, world: World, tmp_path: Path) -> None:
+    file = tmp_path / "verify.html"
+    file.write_text(scanpage.standalone_page("en", scanpage.words("en")))
+    page.goto(file.as_uri())
+    for name, value in (("bundle", world.bundle), ("policy", world.policy), ("label", LABEL)):
+        page.fill(f"#{name}", value)
+    page.click("button")
+    page.locator('#answer-record[data-state="verified"]').wait_for()
+    page.fill("#policy", "nonsense")
+    page.click("button")
+    page.locator('body[data-exit="2"]').wait_for()
+    assert page.locator("[data-state], .verified, .stated, #steps li").count() == 0
+    assert page.locator("#answer-record b").inner_text() == "–"
+    assert page.locator("#answer-record small").inner_text() == "Cannot start: this policy cannot be read line 1"
+
+
 @pytest.mark.parametrize("name", ["honest", "recalled", "file"])
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_nobody_is_kept_out(browser: Any, world: World, lang: str, name: str, tmp_path: Path) -> None:

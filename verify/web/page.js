@@ -41,7 +41,7 @@ function showAnswers({answers, steps, recalls}) {
     line.dataset.state = state;
     line.querySelector("b").textContent = words[`answer.${question}.${state}`];
     const told = why[question].filter(({code}) => code !== "not-anchored");
-    const nameOf = ({number, name}) => state === "failed" ? `${number} ${words["step." + name]}: ` : "";
+    const nameOf = ({number, name}) => state === "failed" && question === "record" ? `${number} ${words["step." + name]}: ` : "";
     line.querySelector("small").textContent = told.map((step) => nameOf(step) + wordsOf(step)).join(" · ");
   }
   for (const {statement: {subject}} of recalls) {
@@ -77,14 +77,21 @@ async function show(opening, urls) {
     showClaims(run);
     Object.assign(document.body.dataset, {exit: run.exitCode, failed: run.error?.step ?? ""});
   } catch (error) {
-    element("answer-record").querySelector("small").textContent = `${words.usage} ${error.message} ${error.where ?? ""}`;
+    element("answer-record").querySelector("small").textContent = `${words.usage} ${words[error.message] ?? error.message} ${error.where ?? ""}`;
     document.body.dataset.exit = 2;
   }
   performance.mark("verdict");
 }
 
-/** The same for a bundle that the reader brings. */
-export const showPasted = (bundle, policyText, label, urls) =>
+/** The same for a bundle that the reader brings.  What an earlier one was told is taken away first: it is not about this one. */
+export function showPasted(bundle, policyText, label, urls) {
+  element("recall").hidden = true;
+  delete document.body.dataset.exit;
+  for (const line of document.querySelectorAll(".answer")) {
+    Object.assign(line, {className: "answer"}).removeAttribute("data-state");
+    for (const one of line.children) one.textContent = one.localName === "b" ? "–" : "";
+  }
   show(parsePolicy(policyText).then((policy) => openRun(bundle, {policy, label})), urls);
+}
 
 if (begun) show(begun, JSON.parse(inlined("config")).rpc.map((url) => new URL(url, location.href).href));
