@@ -19,6 +19,7 @@ import typer
 from ledger.cli import ledger_app
 from ledger.commands.common import fail, office
 from ledger.db import Busy, Database, sequencer_lock
+from ledger.problems import Fatal
 from ledger.running import database_of
 from ledger.settings import Settings
 from ledger.soundness import Unsound, check_sound
@@ -114,5 +115,23 @@ def _insist_on_a_sound_database(database: Database) -> None:
         fail(str(error))
 
 
+def main() -> None:
+    """Run one command; what an operator can put right is said in a sentence, anything else shows its trace."""
+    from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+
+    try:
+        originmark_app()(prog_name="originmark")
+    except (OperationalError, InterfaceError) as error:
+        told = str(error.orig).strip()
+        more = "\nRun `originmark init` first, or set ORIGINMARK_DATA." if told.startswith("no such table") else ""
+        raise SystemExit(f"the database cannot be used: {told}{more}") from None
+    except ArgumentError as error:
+        raise SystemExit(f"ORIGINMARK_DATABASE_URL is not an address of a database: {error}") from None
+    except Fatal as error:
+        raise SystemExit(f"this log cannot go on as it stands (or ORIGINMARK_ORIGIN is another's): {error}") from None
+    except OSError as error:
+        raise SystemExit(f"a file or folder cannot be used (see ORIGINMARK_DATA): {error}") from None
+
+
 if __name__ == "__main__":
-    originmark_app()(prog_name="originmark")
+    main()

@@ -1,14 +1,15 @@
 """
 GET /trace/back and /trace/forward: where something came from, where it went.
 
-JSON for programs; for browsers the same as a picture and a table.  The public sees what parties marked public; a signed-in
-regulator sees every disclosure, and the look is recorded.
+JSON for programs; for browsers the same as a picture and a table, which `format=csv` and `xlsx` hand out as a file.  The public
+sees what parties marked public; a signed-in regulator sees every disclosure, and the look is recorded.
 
 Source: interface.md.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -24,12 +25,21 @@ from api.subjects import names_for
 from ledger.handovers import judge, rows
 from ledger.pooling import published_size
 from ledger.registry import SqlHistory
+from ledger.reports.interface import Cell, Column, Table
+from ledger.reports.writers import MEDIA, render
 from ledger.trace import MAX_EVENTS, Graph, Reach, trace_back, trace_forward
 from ledger.units import MAX_DEPTH
 from verify import gs1
 from verify.errors import Malformed
 from verify.statement import parse_time
 
+FILES = ("csv", "xlsx")
+COLUMNS: Mapping[str, str] = {
+    "when": "col.when", "who": "col.party", "what": "col.what", "object": "col.object", "uri": "col.uri",
+    "quantity": "col.quantity", "unit": "col.unit", "where": "col.where", "confirmed": "col.confirmed", "late": "col.late_hours",
+    "record": "col.record", "digest": "col.digest",
+}  # fmt: skip
+"""A file's columns, and the words over each."""
 router = APIRouter(prefix="/trace", tags=["trace"])
 Id = Annotated[str, Query(alias="id", max_length=1024)]
 Depth = Annotated[int, Query(ge=1, le=MAX_DEPTH)]
@@ -40,6 +50,7 @@ Limit = Annotated[int, Query(ge=1, le=MAX_EVENTS)]
 def trace(
     direction: str, uri: Id, request: Request, service: Serving, session: Reading, viewer: Viewing, lang: Lang,
     depth: Depth = MAX_DEPTH, until: str | None = None, limit: Limit = MAX_EVENTS,
+    form: Annotated[str, Query(alias="format", max_length=8)] = "",
 ) -> Response:  # fmt: skip
     """The graph of one object; `until` is a time (RFC 3339)."""
     if direction not in ("back", "forward"):
@@ -48,6 +59,10 @@ def trace(
     viewer.record(service, f"trace {direction}", uri)
     graph, states = read_graph(session, service, uri, reach, forward=direction == "forward")
     headers = {"cache-control": "no-store", "vary": "accept, cookie"}
+    if form in FILES:
+        body = render([sheet(service, graph, table(session, graph, states, lang), lang)], form, lang=lang)
+        headers["content-disposition"] = f'attachment; filename="trace-{direction}.{form}"'
+        return Response(body, 200, headers, MEDIA[form])
     if not wants_html(request):
         return JSONResponse(graph.to_json() | {"states": states}, headers=headers | {"access-control-allow-origin": "*"})
     return service.views.page(request, "trace.html", graph=graph, **table(session, graph, states, lang))
@@ -74,6 +89,23 @@ def table(session: Session, graph: Graph, states: Mapping[int, str], lang: str) 
     uris = {*(row.who for row in told), *(row.where for row in told), *(node.id for node in graph.nodes)}
     names = names_for(session, uris, lang)
     return {"rows": told, "names": names, "drawing": draw(graph, lambda uri: names.get(uri, uri.removeprefix(gs1.HOST)))}
+
+
+def sheet(service: Service, graph: Graph, told: Mapping[str, Any], lang: str) -> Table:
+    """The page's table for a spreadsheet: names as on the page, and the URIs that they stand for."""
+    say, names = service.views.catalog.tables[lang], told["names"]
+    columns = [Column(key, {lang: say[words], "en": say[words]}) for key, words in COLUMNS.items()]
+    lines: list[list[Cell]] = []
+    for row in told["rows"]:
+        amount, _, unit = row.quantity.partition(" ")
+        state = f"state.{row.state}" if row.state else ""
+        lines.append([
+            row.when, names.get(row.who, row.who), say.get(f"step.{row.what}", row.what), names.get(row.object, row.object),
+            row.object, Decimal(amount) if amount else None, unit, names.get(row.where, row.where),
+            say.get(state if row.standing == "stands" else f"standing.{row.standing}", ""), row.late_hours or None, row.index,
+            row.digest,
+        ])  # fmt: skip
+    return Table(f"trace {graph.direction}", columns, lines)
 
 
 def _until_ms(text: str | None) -> int | None:

@@ -62,6 +62,7 @@ class Views:
             "kind": lambda kind: table.get(f"kind.{kind}", kind),
             "step": lambda word: table.get(f"step.{word}", str(word or "").replace("_", " ")),
             "told": lambda name, value: table.get(f"{'step' if name == 'bizStep' else f'told.{name}'}.{value}", str(value)),
+            "amount": lambda text: _amount(text, table),
             "when": shown_ms,
             "claimed": shown_claim,
             "short": lambda uri: uri.removeprefix(HOST),
@@ -76,6 +77,12 @@ def shown_ms(time_ms: int | None) -> str:
 def shown_claim(text: str) -> str:
     """A party's time as it wrote it, to the minute: RFC 3339 with an offset."""
     return f"{text[:10]} {text[11:16]} {text[19:].lstrip('.0123456789')}"
+
+
+def _amount(text: str, table: Mapping[str, str]) -> str:
+    """A quantity with its UN/CEFACT code in the reader's words; a code that has none there stays."""
+    number, _, unit = text.partition(" ")
+    return " ".join(filter(None, (number, table.get(f"unit.{unit}", unit))))
 
 
 def _relative(url: URL) -> str:

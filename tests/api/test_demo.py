@@ -1,5 +1,7 @@
 """The demo's season over real HTTP: what is on every label verifies, one lot is recalled, and a second start keeps it all."""
 
+import csv
+import io
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from openpyxl import load_workbook
 
 from api.demo.cast import CENTRAL, CHEN, LIN, WANG, YUNNAN
 from api.demo.play import Item
@@ -114,6 +117,23 @@ class TestFirstStart:
         allowed = httpx2.options(played.url + path)
         assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (204, "*")
         assert httpx2.head(played.url + path).status_code == 200
+
+    @pytest.mark.parametrize(("lang", "told"), [("en", "Roses, bunch of 20"), ("zh", "玫瑰 20枝")])
+    def test_a_trace_is_handed_out_as_the_table_that_people_see(self, played: Played, lang: str, told: str) -> None:
+        asked = {"id": "https://id.gs1.org" + played.items[0].path.partition("/21/")[0], "lang": lang}
+        page = httpx2.get(f"{played.url}/trace/forward", params=asked, headers={"accept": "text/html"}).text
+        assert "H87" not in page
+        assert ("240 pieces" if lang == "en" else "240 件") in page
+        answer = httpx2.get(f"{played.url}/trace/forward", params=asked | {"format": "csv"})
+        assert answer.headers["content-disposition"] == 'attachment; filename="trace-forward.csv"'
+        lines = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+        assert page.count('<td class="time">') == next(at for at, line in enumerate(lines) if not line) - 1
+        assert {len(line) for line in lines[: page.count('<td class="time">') + 1]} == {12}
+        packed = next(line for line in lines if line[5] == "240")
+        assert (packed[3][: len(told)], packed[6]) == (told, "H87")
+        book = httpx2.get(f"{played.url}/trace/forward", params=asked | {"format": "xlsx"}).content
+        cells = list(load_workbook(io.BytesIO(book)).worksheets[0].iter_rows(values_only=True))
+        assert [str(cell) for cell in cells[0][:12]] == lines[0]
 
     @pytest.mark.parametrize("lang", ["en", "zh"])
     def test_every_product_place_and_party_has_a_page_for_people(self, played: Played, lang: str) -> None:

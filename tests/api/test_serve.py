@@ -63,3 +63,23 @@ def test_a_stop_finishes_what_was_acknowledged_and_the_audit_is_clean(service: S
     assert "give the root" in service.command("audit").stdout
     service.start()
     assert httpx2.get(f"{service.url}/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words", "told"),
+    [
+        ("DATABASE_URL", "postgresql+psycopg://127.0.0.1:9/none", ("party", "list"), "the database cannot be used: "),
+        ("DATABASE_URL", "nonsense", ("party", "list"), "ORIGINMARK_DATABASE_URL is not an address of a database"),
+        ("DATA", "{file}", ("init",), "a file or folder cannot be used (see ORIGINMARK_DATA)"),
+        ("DATA", "{new}", ("party", "list"), "the database cannot be used: no such table"),
+    ],
+)
+def test_what_an_operator_can_put_right_is_said_in_a_sentence(
+    tmp_path: Path, name: str, value: str, words: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "file").touch()
+    put = value.format(file=tmp_path / "file", new=tmp_path / "new")
+    done = Service(tmp_path / "var", extra={f"ORIGINMARK_{name}": put}).command(*words, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(told), done.stderr
+    assert "Traceback" not in done.stderr
