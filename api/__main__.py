@@ -9,15 +9,16 @@ web3, the server and the pages are imported by the command that needs them: `ori
 """
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from ledger.cli import ledger_app
-from ledger.commands.common import fail, office
+from ledger.commands.common import UNREACHED, USAGE, fail, office, why_unreached
 from ledger.db import Busy, Database, sequencer_lock
 from ledger.problems import Fatal
 from ledger.running import database_of
@@ -117,20 +118,25 @@ def _insist_on_a_sound_database(database: Database) -> None:
 
 def main() -> None:
     """Run one command; what an operator can put right is said in a sentence, anything else shows its trace."""
-    from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+    from sqlalchemy.exc import ArgumentError, DBAPIError
 
     try:
         originmark_app()(prog_name="originmark")
-    except (OperationalError, InterfaceError) as error:
-        told = str(error.orig).strip()
-        more = "\nRun `originmark init` first, or set ORIGINMARK_DATA." if told.startswith("no such table") else ""
-        raise SystemExit(f"the database cannot be used: {told}{more}") from None
+    except DBAPIError as error:
+        if (why := why_unreached(error)) is None:
+            raise
+        _end(why, UNREACHED)
     except ArgumentError as error:
-        raise SystemExit(f"ORIGINMARK_DATABASE_URL is not an address of a database: {error}") from None
+        _end(f"ORIGINMARK_DATABASE_URL is not an address of a database: {error}", USAGE)
     except Fatal as error:
-        raise SystemExit(f"this log cannot go on as it stands (or ORIGINMARK_ORIGIN is another's): {error}") from None
+        _end(f"this log cannot go on as it stands: {error}", 1)
     except OSError as error:
-        raise SystemExit(f"a file or folder cannot be used (see ORIGINMARK_DATA): {error}") from None
+        _end(f"a file or folder cannot be used (see ORIGINMARK_DATA): {error}", UNREACHED)
+
+
+def _end(told: str, code: int) -> NoReturn:
+    print(told, file=sys.stderr)
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """
 The ledger's part of the `originmark` command.  api/__main__.py mounts it and adds `serve` and `demo`.
 
-Settings come from the environment (settings.py).  Exit codes: 0 done · 1 refused or broken, and why · 2 usage.
+Settings come from the environment (settings.py).  Exit codes: 0 done · 1 refused or broken, and why · 2 usage, settings
+included · 3 what is asked about is not there or does not answer, so that nothing is said of it.
 """
 
 import typer

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ledger.db import Database
@@ -62,9 +62,20 @@ def _check_pages(connection: Connection) -> None:
         raise Unsound(f"the database file is damaged: {' '.join(found.split())[:200]}.\n{_RESTORE}")
 
 
+def lacks_tables(error: Exception) -> bool:
+    """Whether a table is missing: nobody made this log yet, or its tables are of an earlier version."""
+    cause = getattr(error, "orig", error)
+    return "no such table" in str(cause) or "UndefinedTable" in type(cause).__name__
+
+
+def is_out_of_reach(error: DBAPIError) -> bool:
+    """Whether a database could not be asked, which says nothing of what it holds."""
+    return isinstance(error, OperationalError | InterfaceError) or lacks_tables(error)
+
+
 def _why_not(database: Database, error: Exception) -> str:
     text = str(getattr(error, "orig", error)).split("\n")[0]
-    if "no such table" in text or "UndefinedTable" in type(getattr(error, "orig", error)).__name__:
+    if lacks_tables(error):
         return "this database has not all tables of this version: run `originmark init`, or `originmark db upgrade`"
     return f"the database {_name(database)} cannot be read: {text}"
 

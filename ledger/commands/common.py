@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import NoReturn
 
 import typer
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from ledger import parcels
 from ledger.candidates import Candidate
 from ledger.db import Busy, Database, sequencer_lock
 from ledger.examiners import examine_here
 from ledger.keys import Keys, load_keys
+from ledger.models import CheckpointRow, Log
 from ledger.objects import HttpObjects, open_objects
 from ledger.pooling import Outcome
 from ledger.problems import Refused
 from ledger.running import database_of, sequencer_of
 from ledger.sequencer import system_clock
 from ledger.settings import Settings
+from ledger.soundness import is_out_of_reach, lacks_tables
 from ledger.tiles import TileStore
 from producers.epcis.validate import EventValidator
 from producers.keys import KeyRefused
@@ -29,6 +33,8 @@ from producers.private import NotPrivate
 
 WAIT = 30.0  # s for a running service to publish what a command submitted
 POLL = 0.1  # s
+USAGE, UNREACHED = 2, 3
+"""Exit codes (cli.py), so that a watchman can tell a wrong setting or a stopped database from a broken log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +46,18 @@ class Office:
     keys: Keys
 
 
-def fail(message: str) -> NoReturn:
-    """Say why not, and end with exit code 1."""
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Say why not, and end with this exit code."""
     typer.echo(message, err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)
+
+
+def why_unreached(error: DBAPIError) -> str | None:
+    """Why the database could not be asked, and what to do; None where it was asked, and is wrong."""
+    if not is_out_of_reach(error):
+        return None
+    more = "Run `originmark init` or `originmark db upgrade`, or set" if lacks_tables(error) else "Start it, or correct"
+    return f"the database cannot be used: {str(error.orig).strip()}\n{more} ORIGINMARK_DATA or ORIGINMARK_DATABASE_URL."
 
 
 def tiles_at(where: str) -> TileStore:
@@ -67,14 +81,28 @@ def opened() -> Iterator[Database]:
 
 @contextmanager
 def office() -> Iterator[Office]:
-    """The configured ledger; ends the command where keys are missing or readable by others."""
+    """The configured ledger; ends the command where keys are missing or readable by others, or the log has another origin."""
     settings = Settings()
     try:
         keys = load_keys(settings.keys, settings.origin)
     except (FileNotFoundError, KeyRefused, NotPrivate) as error:
-        fail(f"{error}\nRun `originmark init` first, or set ORIGINMARK_DATA and ORIGINMARK_ORIGIN.")
+        fail(f"{error}\nRun `originmark init` first, or set ORIGINMARK_DATA and ORIGINMARK_ORIGIN.", UNREACHED)
     with opened() as database:
+        _insist_on_its_log(database, settings.origin)
         yield Office(settings, database, keys)
+
+
+def _insist_on_its_log(database: Database, origin: str) -> None:
+    """End the command where the database holds another log than the settings name: nothing of it would verify."""
+    try:
+        with database.reading() as session:
+            # By both tables: where they differ the database is damaged, and the setting may be right.
+            held = session.scalar(select(Log.origin).join(CheckpointRow, CheckpointRow.origin == Log.origin))
+    except DBAPIError:
+        return  # said by the command that reads it
+    if held not in (None, origin):
+        fail(f"this database holds the log {held}, and ORIGINMARK_ORIGIN is {origin}: set ORIGINMARK_ORIGIN={held}, or "
+             "ORIGINMARK_DATA and ORIGINMARK_DATABASE_URL to where the other log is", USAGE)  # fmt: skip
 
 
 def publish(desk: Office, raws: Sequence[bytes]) -> list[Outcome]:

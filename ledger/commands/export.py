@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import select
 
-from ledger.commands.common import fail, office, tiles_at
+from ledger.commands.common import UNREACHED, fail, office, tiles_at
 from ledger.models import Published
 from ledger.problems import Fatal
 from ledger.signing import open_signed
@@ -41,8 +41,10 @@ def parquet(
         fail(NEEDS)
     try:
         size = _from_tiles(folder, from_tiles, log) if from_tiles else _from_database(folder, derived=derived)
-    except (Fatal, VerificationError, OSError) as error:
+    except (Fatal, VerificationError) as error:
         fail(f"BROKEN: {error}")
+    except OSError as error:
+        fail(f"a folder, or the log's address, cannot be used: {error}", UNREACHED)
     typer.echo(f"{folder}: {size} entries give the root of their checkpoint")
 
 

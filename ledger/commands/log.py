@@ -3,14 +3,14 @@
 from typing import Annotated
 
 import typer
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 
 from ledger.anchors.keys import create_key, read_key
 from ledger.audit import audit_ledger, audit_served
 from ledger.audit_columns import ERASED, not_vouched
 from ledger.audit_statements import Report
 from ledger.audit_tiles import Broken
-from ledger.commands.common import fail, office, opened, publish, say, tiles_at
+from ledger.commands.common import UNREACHED, USAGE, fail, office, opened, publish, say, tiles_at, why_unreached
 from ledger.db import sequencer_lock
 from ledger.erasure import erasure_statement
 from ledger.genesis import LogExists, create_log, registrar_uri
@@ -27,6 +27,7 @@ from verify.errors import VerificationError
 from verify.note import VerifierKey
 
 db_app = typer.Typer(no_args_is_help=True, help="The database's tables (alembic).")
+NOT_CHECKED = "COULD NOT BE CHECKED"
 
 
 @db_app.command("upgrade")
@@ -80,7 +81,7 @@ def audit(
     clock: Annotated[str, typer.Option(help="The log's clock key.")] = "",
     columns: Annotated[bool, typer.Option("--columns", help="Only list every column that no audit can vouch for.")] = False,
 ) -> None:
-    """Re-derive everything from the entries; exit 1 and name the first broken thing."""
+    """Re-derive everything from the entries; exit 1 and name the first broken thing, 3 where it could not be checked."""
     if columns:
         for table, column, word in not_vouched():
             typer.echo(f"{table}.{column}\t{word}")
@@ -88,9 +89,13 @@ def audit(
         return
     try:
         report = _audit_other(where, log, clock) if where else _audit_own()
-    except (Broken, VerificationError, OSError) as error:
+    except (Broken, VerificationError) as error:
         fail(f"BROKEN: {error}")
-    except DatabaseError as error:
+    except OSError as error:
+        fail(f"{NOT_CHECKED}: {where or 'the tiles'} cannot be read: {error}", UNREACHED)
+    except DBAPIError as error:
+        if (why := why_unreached(error)) is not None:
+            fail(f"{NOT_CHECKED}: {why}", UNREACHED)
         fail(f"BROKEN: the database cannot be read, restore it from a backup: {error.orig}")
     _print(report)
 
@@ -102,7 +107,10 @@ def _audit_own() -> Report:
 
 
 def _audit_other(where: str, log: str, clock: str) -> Report:
-    keys = [VerifierKey.parse(key) if key else None for key in (log, clock)]
+    try:
+        keys = [VerifierKey.parse(key) if key else None for key in (log, clock)]
+    except VerificationError as error:
+        fail(f"--log or --clock is no verifier key, as /log/policy has them: {error}", USAGE)
     return audit_served(tiles_at(where), *keys)
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ledger.collecting import KEEP_FOR, collect_partials
-from ledger.commands.common import Office, fail, office
+from ledger.commands.common import UNREACHED, Office, fail, office
 from ledger.problems import Fatal
 from ledger.rebuild import Fault, check_root, find_checkpoint_fault, find_faults, read_truth
 from ledger.running import store_of
@@ -25,8 +25,10 @@ def rebuild(
     with office() as desk:
         try:
             count, size = _rebuild(desk, store_of(desk.settings), check=check)
-        except (Fatal, OSError) as error:
+        except Fatal as error:
             fail(f"BROKEN: {error}")
+        except OSError as error:
+            fail(f"the object store cannot be used: {error}", UNREACHED)
     typer.echo(f"tree of {size}: {count} objects {'are wrong' if check else 'written'}")
     if check and count:
         raise typer.Exit(1)
@@ -70,6 +72,8 @@ def collect(
         try:
             served = open_signed(store.read_checkpoint() or "", desk.keys.log.vkey, desk.keys.clock.vkey)
             done = collect_partials(store, served.checkpoint.size, keep_for)
-        except (Fatal, OSError) as error:
+        except Fatal as error:
             fail(f"BROKEN: {error}")
+        except OSError as error:
+            fail(f"the object store cannot be used: {error}", UNREACHED)
     typer.echo(f"tree of {served.checkpoint.size}: {done.count} partial tiles deleted")

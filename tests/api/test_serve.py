@@ -52,7 +52,7 @@ def test_a_second_process_on_the_same_sqlite_is_refused_in_a_sentence(service: S
 
 def test_before_init_there_is_a_hint_and_no_traceback(tmp_path: Path) -> None:
     failed = Service(tmp_path / "empty").command("serve", check=False)
-    assert failed.returncode == 1
+    assert failed.returncode == 3
     assert "originmark init" in failed.stderr
 
 
@@ -66,20 +66,20 @@ def test_a_stop_finishes_what_was_acknowledged_and_the_audit_is_clean(service: S
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words", "told"),
+    ("name", "value", "words", "code", "told"),
     [
-        ("DATABASE_URL", "postgresql+psycopg://127.0.0.1:9/none", ("party", "list"), "the database cannot be used: "),
-        ("DATABASE_URL", "nonsense", ("party", "list"), "ORIGINMARK_DATABASE_URL is not an address of a database"),
-        ("DATA", "{file}", ("init",), "a file or folder cannot be used (see ORIGINMARK_DATA)"),
-        ("DATA", "{new}", ("party", "list"), "the database cannot be used: no such table"),
+        ("DATABASE_URL", "postgresql+psycopg://127.0.0.1:9/none", ("party", "list"), 3, "the database cannot be used: "),
+        ("DATABASE_URL", "nonsense", ("party", "list"), 2, "ORIGINMARK_DATABASE_URL is not an address of a database"),
+        ("DATA", "{file}", ("init",), 3, "a file or folder cannot be used (see ORIGINMARK_DATA)"),
+        ("DATA", "{new}", ("party", "list"), 3, "the database cannot be used: no such table"),
     ],
 )
 def test_what_an_operator_can_put_right_is_said_in_a_sentence(
-    tmp_path: Path, name: str, value: str, words: tuple[str, ...], told: str
+    tmp_path: Path, name: str, value: str, words: tuple[str, ...], code: int, told: str
 ) -> None:
     (tmp_path / "file").touch()
     put = value.format(file=tmp_path / "file", new=tmp_path / "new")
     done = Service(tmp_path / "var", extra={f"ORIGINMARK_{name}": put}).command(*words, check=False)
-    assert done.returncode == 1
+    assert done.returncode == code
     assert done.stderr.startswith(told), done.stderr
     assert "Traceback" not in done.stderr

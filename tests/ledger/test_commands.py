@@ -63,11 +63,37 @@ def test_a_key_that_others_can_read_is_refused(made: Path) -> None:
     (made / "keys" / "log.pem").chmod(0o640)
     with pytest.raises((KeyRefused, NotPrivate)):
         load_keys(made / "keys", ORIGIN)
-    assert "chmod 600" in run("audit", code=1)
+    assert "chmod 600" in run("audit", code=3)
 
 
-def test_another_origin_than_the_logs_is_refused(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("words", ["audit", "tiles rebuild", "tiles collect", "backup b", "export parquet p"])
+def test_a_setting_with_another_origin_is_usage_and_no_broken_log(
+    made: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
     monkeypatch.setenv("ORIGINMARK_ORIGIN", "log.example/other")
+    told = run(*words.split(), code=2)
+    assert "BROKEN" not in told
+    assert f"set ORIGINMARK_ORIGIN={ORIGIN}" in told
+
+
+def test_an_audit_that_finds_nothing_to_read_says_so_and_calls_no_log_broken(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORIGINMARK_DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
+    told = run("audit", code=3)
+    assert told.startswith("COULD NOT BE CHECKED: the database cannot be used: no such table")
+    assert "originmark init" in told
+    monkeypatch.setenv("ORIGINMARK_DATABASE_URL", "postgresql+psycopg://127.0.0.1:9/none")
+    assert run("audit", code=3).startswith("COULD NOT BE CHECKED: the database cannot be used: ")
+    assert run("audit", "http://127.0.0.1:9/log", code=3).startswith("COULD NOT BE CHECKED: http://127.0.0.1:9/log")
+    assert "no verifier key" in run("audit", str(made / "tiles"), "--log", "x", code=2)
+
+
+def test_a_broken_log_is_still_exit_code_1(made: Path) -> None:
+    whole = (made / "ledger.db").read_bytes()
+    (made / "ledger.db").write_bytes(b"no database" + whole[11:])
+    for journal in made.glob("ledger.db-*"):
+        journal.unlink()
     assert "BROKEN" in run("audit", code=1)
 
 

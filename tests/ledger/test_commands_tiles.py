@@ -53,6 +53,6 @@ def test_a_store_that_refuses_us_is_a_sentence(made: Path, monkeypatch: pytest.M
     monkeypatch.setenv("ORIGINMARK_S3_TIMEOUT_S", "0.3")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "in-the-environment")
-    said = run("rebuild", "--check", code=1)
+    said = run("rebuild", "--check", code=3)
     assert "BROKEN: s3://tiles/log" in said
     assert "in-the-environment" not in said
