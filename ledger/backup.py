@@ -4,6 +4,7 @@ Backups: one folder with everything that cannot be derived, whichever database i
     ledger.db        a SQLite file: of SQLite the file itself (online backup API), of PostgreSQL every row of one snapshot
     manifest.json    origin, size and root of the log in it, the checkpoint's note, the file's SHA-256
     keys/            only if asked for, mode 0600
+    .unfinished/     all of these until they are whole; in the folder and not beside it, which may be another disk's
 
 Not in it: tiles (the entries give them), what waits to be sequenced (nobody was promised anything), and the memory of our own
 witnesses, since who rolls that back can have a fork cosigned.  A backup is read back and its root computed before it is
@@ -17,6 +18,7 @@ import json
 import os
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -37,7 +39,7 @@ from verify.merkle import leaf_hash
 from verify.note import VerifierKey
 from verify.strict import b64_decode, b64_encode
 
-FILE, MANIFEST, KEYS = "ledger.db", "manifest.json", "keys"
+FILE, MANIFEST, KEYS, DRAFT = "ledger.db", "manifest.json", "keys", ".unfinished"
 FORMAT = 1
 ROWS = 5_000  # rows copied or hashed at once
 LEFT_OUT = ("parcels", "refusals")  # tables whose rows are nobody's promise
@@ -70,10 +72,33 @@ def make_backup(database: Database, keys: Keys, folder: Path, *, now_ms: int, ke
     Write a backup into `folder`, which must be empty or absent; the log may go on meanwhile.
 
     Raises BadBackup where the copy does not give the signed root: then the database is damaged, and older backups matter.
+    Whatever it raises, the folder is as it was before; what a killed one left does not stop the next.
     """
+    is_new = not folder.exists()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = folder / DRAFT
+    if draft.exists():
+        # What a backup left that was killed.  It had begun to move its files where its manifest is still in the draft.
+        _clear(folder, (FILE, KEYS) if (draft / MANIFEST).exists() else ())
     if any(folder.iterdir()):
         raise BadBackup(f"{folder} is not empty")
+    draft.mkdir(mode=0o700)
+    try:
+        told = _write(database, keys, draft, now_ms, keys_from)
+        for name in (FILE, KEYS, MANIFEST):
+            if (draft / name).exists():
+                (draft / name).rename(folder / name)
+                sync_path(folder)
+    except BaseException:
+        _clear(folder, (MANIFEST, FILE, KEYS))
+        if is_new:
+            folder.rmdir()
+        raise
+    shutil.rmtree(draft)
+    return told
+
+
+def _write(database: Database, keys: Keys, folder: Path, now_ms: int, keys_from: Path | None) -> Manifest:
     target = folder / FILE
     target.touch(mode=0o600)
     if database.is_sqlite:
@@ -94,6 +119,15 @@ def make_backup(database: Database, keys: Keys, folder: Path, *, now_ms: int, ke
     )  # fmt: skip
     _write_last(folder / MANIFEST, json.dumps(asdict(told), indent=1) + "\n")
     return told
+
+
+def _clear(folder: Path, names: Sequence[str]) -> None:
+    """Take away what a backup wrote that did not come to its end; the draft last, since it says that the rest is ours."""
+    for path in (*(folder / name for name in names), folder / DRAFT):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def read_backup(folder: Path) -> Manifest:
@@ -189,12 +223,10 @@ def _digest(path: Path) -> str:
 def _write_last(path: Path, text: str) -> None:
     """A folder without a manifest is no backup: it is written when everything else is on the disk."""
     sync_path(path.parent / FILE)
-    draft = path.with_suffix(".new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
     sync_path(path.parent)
 
 

@@ -1,5 +1,6 @@
 """Commands that keep a log alive, and end it: backup, restore, freeze, rotate-clock."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ledger.backup import KEYS, BadBackup, copy_keys, make_backup
-from ledger.commands.common import Office, fail, office
+from ledger.commands.common import UNREACHED, Office, fail, office
 from ledger.db import Busy, sequencer_lock
 from ledger.freezing import announce, complete
 from ledger.keys import load_keys
@@ -37,6 +38,8 @@ def backup(
             made = make_backup(desk.database, desk.keys, folder, now_ms=system_clock(), keys_from=keys_from)
         except BadBackup as error:
             fail(str(error))
+        except (OSError, sqlite3.OperationalError) as error:
+            fail(f"no backup was written to {folder}: {error}", UNREACHED)
     more = ", and the private keys" if with_keys else ""
     typer.echo(f"{folder}: {made.size} entries of {made.origin}, root {made.root}{more}")
 

@@ -3,6 +3,8 @@
 import os
 import shutil
 import stat
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from sqlalchemy import select, update
 
 from ledger.audit import audit_ledger
-from ledger.backup import FILE, KEYS, MANIFEST, BadBackup, make_backup, read_backup
+from ledger.backup import DRAFT, FILE, KEYS, MANIFEST, BadBackup, make_backup, read_backup
 from ledger.db import Database, open_database
 from ledger.freezing import freeze_of
 from ledger.models import EntryRow, StatementRow
@@ -61,6 +63,26 @@ class Operator:
     def entries(self, database: Database) -> list[bytes]:
         with database.reading() as session:
             return list(session.scalars(select(EntryRow.entry).order_by(EntryRow.index)))
+
+
+@dataclass
+class Fault:
+    """Lets the disk refuse a sync, a link or a renaming, once: after `left` of them that it takes."""
+
+    left: int
+
+    def put_before(self, patch: pytest.MonkeyPatch) -> None:
+        for name in ("fsync", "rename", "link"):
+            patch.setattr(os, name, self._failing(getattr(os, name)))
+
+    def _failing(self, call: Callable[..., None]) -> Callable[..., None]:
+        def refused(*words: Any, **named: Any) -> None:
+            self.left -= 1
+            if self.left == -1:
+                raise OSError(28, "No space left on device")
+            call(*words, **named)
+
+        return refused
 
 
 def sqlite_settings(operator: Operator, folder: Path) -> Settings:
@@ -125,7 +147,42 @@ class TestBackup:
             connection.execute(update(EntryRow).where(EntryRow.index == 4).values(entry=moved))
         with pytest.raises(BadBackup, match="do not give the signed root"):
             make_backup(operator.rig.database, operator.rig.keys, tmp_path / "late", now_ms=0)
-        assert not (tmp_path / "late" / "manifest.json").exists()
+        assert not (tmp_path / "late").exists()
+
+    @pytest.mark.parametrize("killed", [False, True])
+    @pytest.mark.parametrize("exists", [False, True])
+    def test_a_backup_that_fails_anywhere_leaves_the_folder_as_it_was_and_a_killed_one_stops_no_other(
+        self, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool, killed: bool
+    ) -> None:
+        rig, points = operator.rig, 0
+        while True:
+            folder, fault = tmp_path / f"late-{points}", Fault(points)
+            if exists:
+                folder.mkdir()
+            with monkeypatch.context() as patch:
+                fault.put_before(patch)
+                if killed:
+                    patch.setattr("ledger.backup._clear", lambda *_: None)  # whoever is killed tidies nothing up
+                with suppress(OSError):
+                    make_backup(rig.database, rig.keys, folder, now_ms=0, keys_from=rig.folder / "keys")
+            if fault.left >= 0:
+                break  # fewer calls than that
+            if not killed:
+                assert (list(folder.iterdir()) if exists else folder.exists()) in ([], False), points
+            if not (folder / MANIFEST).exists():
+                make_backup(rig.database, rig.keys, folder, now_ms=0, keys_from=rig.folder / "keys")
+            assert {path.name for path in folder.iterdir()} - {DRAFT} == {FILE, KEYS, MANIFEST}
+            assert read_backup(folder).size == 10
+            points += 1
+        assert points > 10
+
+    def test_what_others_put_into_an_unfinished_backup_is_not_taken_away(self, operator: Operator, tmp_path: Path) -> None:
+        folder = tmp_path / "late"
+        (folder / DRAFT).mkdir(parents=True)
+        (folder / FILE).write_bytes(b"somebody's ledger")
+        with pytest.raises(BadBackup, match="not empty"):
+            make_backup(operator.rig.database, operator.rig.keys, folder, now_ms=0)
+        assert (folder / FILE).read_bytes() == b"somebody's ledger"
 
     def test_a_backup_that_rotted_is_not_restored(self, operator: Operator) -> None:
         path = operator.backup / FILE

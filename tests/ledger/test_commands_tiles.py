@@ -54,5 +54,5 @@ def test_a_store_that_refuses_us_is_a_sentence(made: Path, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "in-the-environment")
     said = run("rebuild", "--check", code=3)
-    assert "BROKEN: s3://tiles/log" in said
+    assert "the object store cannot be used: s3://tiles/log" in said
     assert "in-the-environment" not in said
