@@ -5,6 +5,7 @@ Source: interface.md; WCAG 2.2.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -15,10 +16,12 @@ from sqlalchemy.orm import Session
 
 from api.anchors import read_anchors
 from api.deps import Lang, Reading, Service, Serving
+from api.files import FILES, Form, Words, handed_out, sheet, utc, words_of
 from api.problems import HttpProblem, reason_of
 from api.subjects import names_for
 from ledger.freezing import freeze_of
 from ledger.models import EntryRow, Published, StatementRow
+from ledger.reports.interface import Table
 from verify import gs1
 from verify.checkpoint import Checkpoint
 from verify.errors import Malformed
@@ -26,8 +29,13 @@ from verify.note import lines_of, parse_note
 from verify.strict import b64_encode
 
 NEWEST = 50  # entries on the log page
+ENTRIES = {"index": "col.index", "logged": "col.logged", "kind": "col.kind", "party": "col.party", "party_uri": "col.party_uri",
+           "digest": "col.digest"}  # fmt: skip
+ANCHORS = {"size": "col.size", "chain": "col.chain", "contract": "col.contract", "root": "log.root", "state": "col.state",
+           "transaction": "col.transaction"}  # fmt: skip
 ITEMS = "demo-items.json"  # in the data folder, written by the demo
 
+Rows = Sequence[Mapping[str, Any]]
 router = APIRouter(tags=["pages"], include_in_schema=False)
 
 
@@ -58,18 +66,31 @@ def open_label(label: Annotated[str, Query(max_length=512)]) -> Response:
 
 
 @router.get("/log")
-def live_log(request: Request, service: Serving, session: Reading, lang: Lang) -> Response:
-    """The newest checkpoint, entries and anchors."""
+def live_log(request: Request, service: Serving, session: Reading, lang: Lang, form: Form = "") -> Response:
+    """The newest checkpoint, entries and anchors; the tables also as a file."""
     published = session.scalar(select(Published))
     if published is None:
         raise HttpProblem("not-ready", "no checkpoint is published yet", retry_after_s=1)
     entries = _newest(session, published.size)
     names = names_for(session, {row["party"] for row in entries}, lang)
+    anchors, end = read_anchors(session, NEWEST), freeze_of(session)
+    if form in FILES:
+        return handed_out(_as_sheets(entries, anchors, names, words_of(service, lang), lang), form, "log", lang)
     for row in entries:
         row["party"] = names.get(row["party"], row["party"])
     head = _head(service, published)
-    anchors, end = read_anchors(session, NEWEST), freeze_of(session)
     return service.views.page(request, "log.html", here="log", head=head, entries=entries, anchors=anchors, end=end)
+
+
+def _as_sheets(
+    entries: Rows, anchors: Rows, names: Mapping[str, str], say: Words, lang: str
+) -> list[Table]:
+    entry_rows = [[row["index"], utc(row["time_ms"]), say.get(f"kind.{row['kind']}", row["kind"]),
+                   names.get(row["party"], row["party"]), row["party"], row["digest"]] for row in entries]  # fmt: skip
+    anchor_rows = [[row["size"], row["chain"], row["contract"], row["root"], say[f"anchor.{row['state']}"], row["transaction"]]
+                   for row in anchors]  # fmt: skip
+    note = say["files.newest"].replace("{count}", str(NEWEST))
+    return [sheet("entries", say, lang, ENTRIES, entry_rows, note), sheet("anchors", say, lang, ANCHORS, anchor_rows, note)]
 
 
 def _newest(session: Session, size: int) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ Open to everybody: a recall is meant to be found.  Who has what left is told wit
 Source: interface.md.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,12 +15,17 @@ from sqlalchemy.orm import Session
 
 from api.accept import wants_html
 from api.deps import Lang, Reading, Serving
+from api.files import FILES, Form, Words, handed_out, sheet, utc, words_of
 from api.problems import HttpProblem
 from api.subjects import names_for
 from ledger.pooling import published_size
-from ledger.recalls import Recall, find_recall, open_recalls, reach_of
+from ledger.recalls import Affected, Recall, Stop, find_recall, open_recalls, reach_of
+from ledger.reports.interface import Table
 
 HEADERS = {"cache-control": "no-cache", "vary": "accept"}
+STOPS = {"place": "col.where", "place_uri": "col.uri", "party": "col.party", "party_uri": "col.party_uri", "last": "recalls.last",
+         "here": "recalls.here", "objects": "col.objects"}  # fmt: skip
+REACHED = {"level": "col.level", "name": "col.name", "uri": "col.uri"}
 PUBLIC = {"access-control-allow-origin": "*"}
 
 router = APIRouter(tags=["recalls"])
@@ -35,7 +41,9 @@ def recalls(request: Request, service: Serving, session: Reading, lang: Lang) ->
 
 
 @router.get("/recalls/{digest}")
-def recall(digest: str, request: Request, service: Serving, session: Reading, lang: Lang) -> Response:
+def recall(
+    digest: str, request: Request, service: Serving, session: Reading, lang: Lang, form: Form = ""
+) -> Response:
     """One recall: its notice, and the lots, items, units and places that it reaches."""
     size = published_size(session)
     try:
@@ -45,11 +53,31 @@ def recall(digest: str, request: Request, service: Serving, session: Reading, la
     if found is None:
         raise HttpProblem("not-found", "no recall of this digest was published")
     reach = reach_of(session, found, before=size)
-    if not wants_html(request):
+    if not wants_html(request) and form not in FILES:
         return JSONResponse(as_json(found) | {"reach": reach.to_json()}, headers=HEADERS | PUBLIC)
     names = names_for(session, {found.issuer, *reach.lots, *reach.parties, *(stop.place for stop in reach.stops)}, lang)
-    facts: dict[str, Any] = {"recall": found, "reach": reach, "names": names}
+    if form in FILES:
+        return handed_out(_as_sheets(reach, names, words_of(service, lang), lang), form, f"recall-{digest[:16]}", lang)
+    facts: dict[str, Any] = {"recall": found, "reach": reach, "names": names, "still": here_of}
     return service.views.page(request, "recall.html", here="recalls", **facts)
+
+
+def _as_sheets(reach: Affected, names: Mapping[str, str], say: Words, lang: str) -> list[Table]:
+    """Where it came, and what it came as; both say so where a limit cut them short."""
+    note = say["trace.truncated"] if reach.truncated else ""
+    stops = [
+        [names.get(stop.place, stop.place), stop.place, ", ".join(names.get(one, one) for one in stop.parties),
+         " ".join(stop.parties), utc(stop.last_ms), say[here_of(stop)], " ".join(stop.objects)]
+        for stop in reach.stops
+    ]  # fmt: skip
+    reached = [[say[f"level.{level}"], names.get(uri, ""), uri] for level in ("lots", "items", "units", "others")
+               for uri in getattr(reach, level)]  # fmt: skip
+    return [sheet("stops", say, lang, STOPS, stops, note), sheet("reached", say, lang, REACHED, reached, note)]
+
+
+def here_of(stop: Stop) -> str:
+    """The word for whether things are still at a place."""
+    return "recalls.sold" if stop.sold else "recalls.end" if stop.is_end else "recalls.moved"
 
 
 def as_json(recall: Recall) -> dict[str, Any]:

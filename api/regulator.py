@@ -21,6 +21,8 @@ from starlette.concurrency import run_in_threadpool
 from api.access import COOKIE, MAX_KEY, Regulating, Viewing, refuse_other_sites
 from api.bodies import read_body
 from api.deps import Lang, Reading, Service, Serving
+from api.desk_files import looks_sheet, records_sheet, search_sheet
+from api.files import FILES, Form, handed_out, insist_signed_in, words_of
 from api.language import pick_language
 from api.search import search
 from api.subject_page import subject_facts
@@ -35,6 +37,7 @@ MAX_FORM = 4_096  # bytes
 SESSION_S = 28_800  # seconds: a working day
 ATTEMPTS = parse("10/minute")
 LOOKS = 200  # rows, newest first
+MAX_LOOKS = 100_000  # rows of the file
 
 router = APIRouter(prefix="/regulator", tags=["regulator"], include_in_schema=False)
 
@@ -42,9 +45,11 @@ router = APIRouter(prefix="/regulator", tags=["regulator"], include_in_schema=Fa
 @router.get("")
 def desk(
     request: Request, service: Serving, session: Reading, viewer: Viewing, lang: Lang,
-    q: Annotated[str, Query(max_length=512)] = "",
+    q: Annotated[str, Query(max_length=512)] = "", form: Form = "",
 ) -> Response:  # fmt: skip
-    """The desk, or the form to sign in."""
+    """The desk, or the form to sign in; what was found also as a file."""
+    if form in FILES:
+        insist_signed_in(viewer.key_id)
     if viewer.key_id is None:
         return service.views.page(request, "sign_in.html", here="regulator", failed="")
     size = published_size(session)
@@ -52,6 +57,8 @@ def desk(
     if q.strip():
         viewer.record(service, "search", q.strip())
         found = search(session, q.strip(), lang, size)
+    if form in FILES:
+        return handed_out([search_sheet(found, words_of(service, lang), lang)], form, "search", lang)
     recalls = open_recalls(session, size)
     names = names_for(session, {uri for one in recalls for uri in (one.issuer, *one.lots)}, lang)
     facts: dict[str, Any] = {
@@ -63,19 +70,26 @@ def desk(
 @router.get("/subject")
 def subject(
     request: Request, service: Serving, session: Reading, viewer: Regulating, lang: Lang,
-    uri: Annotated[str, Query(alias="id", max_length=1024)],
+    uri: Annotated[str, Query(alias="id", max_length=1024)], form: Form = "",
 ) -> Response:  # fmt: skip
-    """Everything about one subject."""
+    """Everything about one subject; its records also as a file."""
     viewer.record(service, "subject", uri)
     facts = subject_facts(session, service, uri, viewer.audience, lang)
+    if form in FILES:
+        return handed_out([records_sheet(facts, words_of(service, lang), lang)], form, "records", lang)
     return service.views.page(request, "subject.html", here="regulator", viewer=viewer, reports=REPORTS, **facts)
 
 
 @router.get("/looks")
-def looks(request: Request, service: Serving, session: Reading, viewer: Regulating) -> Response:
-    """Who looked at what, newest first; looking here is a look too."""
+def looks(
+    request: Request, service: Serving, session: Reading, viewer: Regulating, lang: Lang, form: Form = ""
+) -> Response:
+    """Who looked at what, newest first; looking here is a look too.  The page shows the newest, the file all."""
     viewer.record(service, "looks", "")
     holders = {key.id: key.name for key in api_keys(session)}
+    if form in FILES:
+        told = looks_of(session, limit=MAX_LOOKS)
+        return handed_out([looks_sheet(told, holders, words_of(service, lang), lang)], form, "looks", lang)
     return service.views.page(request, "looks.html", here="regulator", looks=looks_of(session, limit=LOOKS), holders=holders)
 
 

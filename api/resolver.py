@@ -69,7 +69,7 @@ def resolve(
     level = gs1.level(uri)
     bundle = None if level in LISTED else _bundle(session, service, path, viewer, level)
     if bundle is None:
-        return place_page(request, service, session, uri, as_html=media == HTML, headers=_headers(links))
+        return place_page(request, service, session, uri, as_html=media == HTML, headers=_headers(links), form=form)
     if media == JSON:
         return Response(bundle, 200, {"cache-control": "no-store"} | _headers(links), JSON)
     return _scan(session, service, bundle, lang)

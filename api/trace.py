@@ -20,20 +20,19 @@ from api.accept import wants_html
 from api.access import Viewing
 from api.deps import Lang, Reading, Service, Serving
 from api.drawing import draw
+from api.files import FILES, Form, Words, handed_out, sheet, words_of
 from api.problems import HttpProblem
 from api.subjects import names_for
 from ledger.handovers import judge, rows
 from ledger.pooling import published_size
 from ledger.registry import SqlHistory
-from ledger.reports.interface import Cell, Column, Table
-from ledger.reports.writers import MEDIA, render
+from ledger.reports.interface import Cell, Table
 from ledger.trace import MAX_EVENTS, Graph, Reach, trace_back, trace_forward
 from ledger.units import MAX_DEPTH
 from verify import gs1
 from verify.errors import Malformed
 from verify.statement import parse_time
 
-FILES = ("csv", "xlsx")
 COLUMNS: Mapping[str, str] = {
     "when": "col.when", "who": "col.party", "what": "col.what", "object": "col.object", "uri": "col.uri",
     "quantity": "col.quantity", "unit": "col.unit", "where": "col.where", "confirmed": "col.confirmed", "late": "col.late_hours",
@@ -50,7 +49,7 @@ Limit = Annotated[int, Query(ge=1, le=MAX_EVENTS)]
 def trace(
     direction: str, uri: Id, request: Request, service: Serving, session: Reading, viewer: Viewing, lang: Lang,
     depth: Depth = MAX_DEPTH, until: str | None = None, limit: Limit = MAX_EVENTS,
-    form: Annotated[str, Query(alias="format", max_length=8)] = "",
+    form: Form = "",
 ) -> Response:  # fmt: skip
     """The graph of one object; `until` is a time (RFC 3339)."""
     if direction not in ("back", "forward"):
@@ -60,9 +59,8 @@ def trace(
     graph, states = read_graph(session, service, uri, reach, forward=direction == "forward")
     headers = {"cache-control": "no-store", "vary": "accept, cookie"}
     if form in FILES:
-        body = render([sheet(service, graph, table(session, graph, states, lang), lang)], form, lang=lang)
-        headers["content-disposition"] = f'attachment; filename="trace-{direction}.{form}"'
-        return Response(body, 200, headers, MEDIA[form])
+        told = _as_sheet(graph, table(session, graph, states, lang), words_of(service, lang), lang)
+        return handed_out([told], form, f"trace-{direction}", lang)
     if not wants_html(request):
         return JSONResponse(graph.to_json() | {"states": states}, headers=headers | {"access-control-allow-origin": "*"})
     return service.views.page(request, "trace.html", graph=graph, **table(session, graph, states, lang))
@@ -91,10 +89,8 @@ def table(session: Session, graph: Graph, states: Mapping[int, str], lang: str) 
     return {"rows": told, "names": names, "drawing": draw(graph, lambda uri: names.get(uri, uri.removeprefix(gs1.HOST)))}
 
 
-def sheet(service: Service, graph: Graph, told: Mapping[str, Any], lang: str) -> Table:
-    """The page's table for a spreadsheet: names as on the page, and the URIs that they stand for."""
-    say, names = service.views.catalog.tables[lang], told["names"]
-    columns = [Column(key, {lang: say[words], "en": say[words]}) for key, words in COLUMNS.items()]
+def _as_sheet(graph: Graph, told: Mapping[str, Any], say: Words, lang: str) -> Table:
+    names = told["names"]
     lines: list[list[Cell]] = []
     for row in told["rows"]:
         amount, _, unit = row.quantity.partition(" ")
@@ -105,7 +101,8 @@ def sheet(service: Service, graph: Graph, told: Mapping[str, Any], lang: str) ->
             say.get(state if row.standing == "stands" else f"standing.{row.standing}", ""), row.late_hours or None, row.index,
             row.digest,
         ])  # fmt: skip
-    return Table(f"trace {graph.direction}", columns, lines)
+    note = say["trace.truncated"] if graph.truncated else ""
+    return sheet(f"trace {graph.direction}", say, lang, COLUMNS, lines, note)
 
 
 def _until_ms(text: str | None) -> int | None:

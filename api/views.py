@@ -61,12 +61,17 @@ class Views:
             "name": lambda names: pick_name(names, lang),
             "kind": lambda kind: table.get(f"kind.{kind}", kind),
             "step": lambda word: table.get(f"step.{word}", str(word or "").replace("_", " ")),
-            "told": lambda name, value: table.get(f"{'step' if name == 'bizStep' else f'told.{name}'}.{value}", str(value)),
+            "told": lambda name, value: told_word(table, name, value),
             "amount": lambda text: _amount(text, table),
             "when": shown_ms,
             "claimed": shown_claim,
             "short": lambda uri: uri.removeprefix(HOST),
         }
+
+
+def told_word(words: Mapping[str, str], name: str, value: object) -> str:
+    """The word for a member's value, the value where there is none."""
+    return words.get(f"{'step' if name == 'bizStep' else f'told.{name}'}.{value}", str(value))
 
 
 def shown_ms(time_ms: int | None) -> str:

@@ -67,6 +67,8 @@ class Table:
     """At most 31 characters, as sheets are named."""
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
+    note: str = ""
+    """What a reader must know of it, such as that more was found than it holds; printed at its end."""
 
     @property
     def digest(self) -> str:

@@ -80,7 +80,7 @@ def _commas(tables: Sequence[Table], lang: str) -> bytes:
         writer.writerow([_harmless(column.heading(lang)) for column in table.columns])
         writer.writerows([_harmless(cell) for cell in row] for row in table.rows)
         writer.writerow([])
-        writer.writerow(_end(table))
+        writer.writerow([_harmless(cell) for cell in _end(table)])
     # With a byte order mark, or Excel takes 中文 for something else.
     return out.getvalue().encode("utf-8-sig")
 
@@ -98,6 +98,7 @@ def _json(tables: Sequence[Table], lang: str) -> bytes:
             "rows": [[text_of(cell) for cell in row] for row in table.rows],
             "count": len(table.rows),
             "sha256": table.digest,
+            **({"note": table.note} if table.note else {}),
         }
         for table in tables
     ]
@@ -105,7 +106,7 @@ def _json(tables: Sequence[Table], lang: str) -> bytes:
 
 
 def _end(table: Table) -> list[Cell]:
-    return [END, f"rows: {len(table.rows)}", f"sha256: {table.digest}"]
+    return [END, f"rows: {len(table.rows)}", f"sha256: {table.digest}", *filter(None, [table.note])]
 
 
 _WRITERS: Mapping[str, Callable[[Sequence[Table], str], bytes]] = {"xlsx": _workbook, "csv": _commas, "json": _json}

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta, timezone
+from html import unescape
 from pathlib import Path
 
 import httpx2
@@ -134,6 +136,32 @@ class TestFirstStart:
         book = httpx2.get(f"{played.url}/trace/forward", params=asked | {"format": "xlsx"}).content
         cells = list(load_workbook(io.BytesIO(book)).worksheets[0].iter_rows(values_only=True))
         assert [str(cell) for cell in cells[0][:12]] == lines[0]
+
+    @pytest.mark.parametrize("lang", ["en", "zh"])
+    def test_every_table_is_handed_out_as_a_file_with_as_many_rows_as_people_see(self, played: Played, lang: str) -> None:
+        lot = "https://id.gs1.org" + played.items[1].path.partition("/21/")[0]
+        (recall,) = httpx2.get(f"{played.url}/recalls").json()["recalls"]
+        bearer = {"authorization": f"Bearer {played.stage.regulator_key}", "accept": "text/html"}
+        place = CENTRAL.place.removeprefix("https://id.gs1.org")
+        for path, asked, tag in (
+            ("/log", {}, "tr"), (f"/recalls/{recall['digest']}", {}, "tr"), (place, {}, "tr"),
+            ("/regulator", {"q": "苹果"}, "li"), ("/regulator/looks", {}, "tr"), ("/regulator/subject", {"id": lot}, "tr"),
+        ):  # fmt: skip
+            page = httpx2.get(played.url + path, params=asked | {"lang": lang}, headers=bearer).text
+            links = [unescape(link) for link in re.findall(r'href="([^"]+format=(?:csv|xlsx)&amp;lang=[^"]*)"', page)]
+            assert len(links) in (2, 6), path
+            csv_file, xlsx_file = (httpx2.get(played.url + link, headers=bearer) for link in links[:2])
+            assert (csv_file.status_code, xlsx_file.status_code) == (200, 200), path
+            assert "attachment" in csv_file.headers["content-disposition"]
+            lines = list(csv.reader(io.StringIO(csv_file.content.decode("utf-8-sig"))))
+            ends = [line for line in lines if line[:1] == ["END"]]
+            book = load_workbook(io.BytesIO(xlsx_file.content))
+            assert len(ends) == len(book.worksheets), path
+            first = page.partition("<tbody>" if tag == "tr" else "<h2>")[2].partition("</tbody>" if tag == "tr" else "</ul>")[0]
+            shown = first.count(f"<{tag}>") + (path == "/regulator/looks")  # to ask for the file is a look of its own
+            assert int(ends[0][1].partition(" ")[2]) == shown, path
+            heading = next(line for line in lines if len(line) > 1)
+            assert [str(cell) for cell in next(book.worksheets[0].iter_rows(values_only=True))][: len(heading)] == heading
 
     @pytest.mark.parametrize("lang", ["en", "zh"])
     def test_every_product_place_and_party_has_a_page_for_people(self, played: Played, lang: str) -> None:

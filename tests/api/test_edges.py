@@ -171,6 +171,18 @@ class TestRegulator:
         bad = {"authorization": "Bearer om_00000000_guess"}
         assert problem_of(operator.client.get("/trace/back", params=LOT_QUERY, headers=bad))["code"] == "sign-in"
 
+    def test_files_are_for_whom_the_pages_are_and_every_one_is_a_look(self, operator: Operator) -> None:
+        operator.log(operator.event(quantityList=[{"epcClass": LOT, "quantity": 5, "uom": "KGM"}]))
+        good = {"authorization": f"Bearer {operator.regulator_key}"}
+        for path in ("/regulator?q=H-1&format=csv", "/regulator/looks?format=csv", f"/regulator/subject?id={LOT}&format=csv"):
+            assert problem_of(operator.client.get(path, headers={"accept": "application/json"}))["code"] == "sign-in", path
+        operator.client.get("/regulator", params={"q": "=1+1", "format": "csv"}, headers=good)
+        found = operator.client.get("/regulator", params={"q": "H-1", "format": "csv"}, headers=good).content.decode("utf-8-sig")
+        assert LOT in found
+        looks = operator.client.get("/regulator/looks", params={"format": "csv"}, headers=good).content.decode("utf-8-sig")
+        assert [line.rpartition("Agency,")[2] for line in looks.splitlines()[1:3]] == ["search,H-1", "search,'=1+1"]
+        assert operator.client.get("/log?format=csv").text.count("\r\nEND,") == 2
+
     def test_what_a_party_withholds_is_seen_by_the_regulator_alone(self, operator: Operator) -> None:
         raw = operator.withholding("https://secret.example/")
         assert operator.post(raw, "application/vc+sd-jwt").status_code == 201
