@@ -50,8 +50,8 @@ class Journey:
 def standing(records: Sequence[Record], history: History) -> list[Record]:
     """Records that count: not refused, disputed, withdrawn, erased or declared wrong, and no adoption of one that stands."""
     ends = [history.revocation(one.issuer, one.statement.kid, FOREVER) for one in records]
-    starts = [FOREVER if end is None or end.compromised_from is None else end.compromised_from for end in ends]
-    kept = [one for one, start in zip(records, starts, strict=True) if one.index not in history.refused and one.index < start]
+    kept = [one for one, end in zip(records, ends, strict=True) if one.index not in history.refused
+            and (end is None or end.compromised_from is None or one.index < end.compromised_from)]
     gone = {one.statement.subject["digest"] for one in kept if one.kind in ("Withdrawal", "Erasure")}
     wrong = {(one.issuer, one.event.event_id) for one in kept if one.event is not None and one.event.error_declaration}
     kept = [one for one in kept if one.kind in CONTROL_KINDS or one.digest.hex() not in gone]
