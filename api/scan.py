@@ -17,11 +17,11 @@ from api.language import Catalog, pick_name
 from api.scanpage import scan_page, words
 from producers.epcis import kde
 from verify import gs1, subjects
-from verify.authority import scope_uris
+from verify.authority import scope_of
 from verify.bundle import Bundle, Carried, parse_bundle
 from verify.epcis import Event
-from verify.history import Record
 from verify.statement import Statement
+from verify.subjects import Record
 
 _DATES = (("harvested", kde.HARVEST_DATE), ("packed", kde.PACK_DATE), ("expires", kde.EXPIRES))
 
@@ -151,7 +151,7 @@ def _recall(reading: Reading, touched: set[str], lang: str, catalog: Catalog) ->
     closed = {one.statement.subject.get("closes") for one in reading.recalls}
     for one in reversed(reading.recalls):
         body = one.statement.subject
-        if "closes" not in body and one.statement.digest.hex() not in closed and touched & set(scope_uris(one.statement)):
+        if "closes" not in body and one.statement.digest.hex() not in closed and touched & set(scope_of(one.statement)[0]):
             told = (pick_name(body[name], lang) for name in ("reason", "instructions"))
             return catalog.text(lang, "scan.recalled", text=" ".join(told))
     return ""

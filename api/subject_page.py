@@ -24,8 +24,8 @@ from ledger.told_events import HOUR
 from ledger.trace import Reach
 from verify import gs1
 from verify.errors import Malformed
-from verify.history import Record
 from verify.statement import parse_time
+from verify.subjects import Record
 
 MAX_RECORDS = 500  # newest; a warehouse is named by every pallet
 MAX_EVENTS = 500  # of each trace on the page; the JSON has more

@@ -21,8 +21,8 @@ from ledger.project_events import told_event
 from producers.epcis.problems import EventRefused
 from producers.epcis.validate import EventValidator
 from verify.errors import VerificationError
-from verify.history import Record
 from verify.statement import parse_statement, verify_signature
+from verify.subjects import Record
 
 T = TypeVar("T")
 Jwks = Mapping[str, Mapping[str, Any]]

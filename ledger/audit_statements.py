@@ -26,9 +26,9 @@ from ledger.tiles import TileStore
 from verify.authority import check_control, check_serials, key_at
 from verify.entry import Entry
 from verify.errors import VerificationError
-from verify.history import Record
 from verify.merkle import leaf_hash
 from verify.statement import verify_signature
+from verify.subjects import Record
 from verify.tiles import WIDTH
 
 # What an erased event or master data would have shown.  With nothing erased these are findings like any other.

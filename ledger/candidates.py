@@ -18,8 +18,8 @@ from ledger.problems import Fatal, Refused
 from ledger.project import Told, told_rows
 from ledger.shown import Audience, statement_of
 from verify.errors import VerificationError
-from verify.history import Record
 from verify.statement import CONTROL_KINDS, Statement
+from verify.subjects import Record
 
 
 class Candidate(NamedTuple):

@@ -23,12 +23,12 @@ from ledger.signing import sign_checkpoint
 from producers.control import Genesis
 from producers.records import record, sign_record
 from producers.sign import jwk_of
-from verify.authority import check_control
+from verify.authority import History, check_control
 from verify.checkpoint import Checkpoint
 from verify.entry import Entry
-from verify.history import Record, RecordHistory
 from verify.merkle import Hash, leaf_hash
 from verify.statement import Statement, parse_statement
+from verify.subjects import Record
 
 
 class LogExists(Exception):
@@ -63,7 +63,7 @@ def create_log(
         raise LogExists("this database has a log already")
     who = registrar or registrar_uri(keys.log.name)
     statement = genesis_statement(keys, registrar=who, anchor_signers=anchor_signers, now_ms=now_ms)
-    check_control(statement, 0, RecordHistory(keys.log.name, []))
+    check_control(statement, 0, History(keys.log.name, []))
     told = Record.of(0, now_ms, statement)
     entry = Entry(now_ms, statement.digest, told.keys).encode()
     leaf = leaf_hash(entry)

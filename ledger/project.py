@@ -33,7 +33,7 @@ from ledger.project_control import MAKERS
 from ledger.project_events import SIDES, event_rows
 from ledger.writing import write_rows
 from producers.sign import public_disclosures
-from verify.history import Record
+from verify.subjects import Record
 
 Rows = Mapping[type[Base], Sequence[dict[str, Any]]]
 Told = Mapping[str, Sequence[tuple[Any, ...]]]

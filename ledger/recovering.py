@@ -26,10 +26,10 @@ from ledger.tiles import RightEdge, TileStore
 from producers.sign import format_note
 from verify.entry import Entry
 from verify.errors import VerificationError
-from verify.history import Record
 from verify.merkle import leaf_hash
 from verify.note import Note, lines_of, parse_note
 from verify.statement import parse_statement
+from verify.subjects import Record
 from verify.tiles import WIDTH
 
 Find = Callable[[bytes], bytes | None]

@@ -25,10 +25,11 @@ from ledger.models import (
     StatementRow,
 )
 from verify import gs1
-from verify.authority import Grant, Logged, Revocation, key_at, may_mint
+from verify.authority import Grant, History, Revocation, key_at, may_mint
 from verify.entry import Entry
 from verify.errors import Malformed, VerificationError
 from verify.policy import Registrar
+from verify.subjects import Logged
 
 _COMMISSIONS = or_(
     and_(EventRow.type == "ObjectEvent", EventRow.action == "ADD", EventObject.role == "epc"),
@@ -42,14 +43,14 @@ def grant_of_row(row: GrantRow) -> Grant:
     return Grant(row.index, row.party, row.thumbprint, row.jwk, roles, mint, row.name, row.registrar)
 
 
-class SqlHistory:
-    """Implements authority.History over one session; sees what the session sees."""
+class SqlHistory(History):
+    """authority.History over one session; sees what the session sees."""
 
     def __init__(self, session: Session, origin: str) -> None:
         self.origin = origin
         self._session = session
-        self._grants: dict[str, list[Grant]] = {}
-        self._revocations: dict[tuple[str, str], Revocation | None] = {}
+        self._given: dict[str, list[Grant]] = {}
+        self._ended: dict[tuple[str, str], Revocation | None] = {}
 
     def _named_at_first(self) -> Sequence[Registrar]:
         first = select(GrantRow).where(GrantRow.index == 0)
@@ -60,15 +61,15 @@ class SqlHistory:
 
     def forget(self) -> None:
         """Ask the database again: a control statement was written."""
-        self._grants.clear()
-        self._revocations.clear()
+        self._given.clear()
+        self._ended.clear()
 
     def grants(self, thumbprint: str, before: int) -> Sequence[Grant]:
         """See authority.History."""
-        if thumbprint not in self._grants:
+        if thumbprint not in self._given:
             rows = self._session.scalars(select(GrantRow).where(GrantRow.thumbprint == thumbprint).order_by(GrantRow.index))
-            self._grants[thumbprint] = [grant_of_row(row) for row in rows]
-        return [grant for grant in self._grants[thumbprint] if grant.index < before]
+            self._given[thumbprint] = [grant_of_row(row) for row in rows]
+        return [grant for grant in self._given[thumbprint] if grant.index < before]
 
     def grants_of(self, party: str, before: int) -> Sequence[Grant]:
         """See authority.History."""
@@ -78,12 +79,12 @@ class SqlHistory:
     def revocation(self, party: str, thumbprint: str, before: int) -> Revocation | None:
         """See authority.History."""
         name = (party, thumbprint)
-        if name not in self._revocations:
+        if name not in self._ended:
             ended = select(RevocationRow).where(RevocationRow.party == party, RevocationRow.thumbprint == thumbprint)
             row = self._session.scalar(ended)
             ending = None if row is None else Revocation(row.index, row.party, row.thumbprint, row.compromised_from)
-            self._revocations[name] = ending
-        found = self._revocations[name]
+            self._ended[name] = ending
+        found = self._ended[name]
         return found if found is not None and found.index < before else None
 
     def commissioner(self, uri: str, before: int) -> str | None:

@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session, aliased
 from ledger.models import EntryRow, GrantRow, StatementRow, SubjectKey
 from ledger.units import ANY, chunks
 from producers.sign import public_disclosures
-from verify.history import Record
 from verify.statement import Statement, assemble, parse_statement
 from verify.strict import b64u_decode
+from verify.subjects import Record
 
 
 class Audience(StrEnum):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MAX_JAVASCRIPT = 2_000  # lines, all of them; what an auditor reads in an afternoon
-MAX_PYTHON = 2_529  # lines, all of them, monitor included; it may shrink and never grows (DECISIONS.md no. 31)
+MAX_PYTHON = 2_498  # lines, all of them, monitor included; it may shrink and never grows (DECISIONS.md no. 31)
 
 
 PRODUCT = ("verify/*.py", "producers/*.py", "ledger/*.py", "api/*.py", "contracts/*.py")
@@ -19,7 +19,7 @@ MAX_FUNCTION = 40  # lines
 LONG_FILES = {
     "ledger/migrations/versions/2026_11_22_2012_first_tables.py": 361,  # a migration that has run is not edited
     "ledger/reports/fsma204.py": 335,
-    "verify/verifier.py": 278,  # sixteen steps in their order
+    "verify/verifier.py": 276,  # sixteen steps in their order
 }
 LONG_FUNCTIONS = {
     "api/problems.py install": 44,

@@ -3,18 +3,21 @@ Judged by log order alone, never by a party's clock: a grant counts below the st
 its own.  History is an argument: the ledger answers from SQL inside the ordering transaction, a verifier from its bundle.
 Source: protocol.md section 2."""
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any
 from . import gs1
-from .errors import BadSignature, Malformed, NotGranted, NotTrusted, need
+from .errors import BadSignature, Malformed, NotGranted, NotTrusted, VerificationError, need
 from .policy import Registrar
 from .statement import CONTROL_KINDS, Statement, parse_time, thumbprint, verify_bytes
 from .strict import b64u_decode, members
+from .subjects import Logged, Record
 
 ROLES = frozenset(("producer", "warehouse", "retailer", "certifier", "laboratory", "authority", "brand-owner", "registrar"))
 GRANTING = ("Genesis", "PartyRegistration")  # the kinds that bind a key
 MAX_CODES = 2**32 - 1  # an item's index is a u32
+FOREVER = 2**53  # above every index
 _SUBJECT = "/credentialSubject"
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +40,81 @@ class Revocation:
     thumbprint: str
     compromised_from: int | None
 
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """What the log knows of one statement."""
-    index: int
-    digest: bytes
-    kind: str
-    issuer: str
-    keys: tuple[bytes, ...]
+class History:
+    """What the log says; every answer is from entries with an index below `before`.  Here from records, in the ledger from SQL.
+    Control statements without authority have no effect: `refused` says why, by index."""
+    def __init__(self, origin: str, registrars: Sequence[Registrar], records: Iterable[Record] = ()) -> None:
+        self.origin, self.registrars = origin, registrars
+        self.refused: dict[int, VerificationError] = {}
+        self._records: dict[bytes, Record] = {}
+        self._grants: list[Grant] = []
+        self._revocations: list[Revocation] = []
+        self._commitments: list[Record] = []
+        self._owners: list[tuple[int, str, frozenset[str]]] = []
+        self._commissions: dict[str, Record] = {}
+        for record in sorted(records, key=lambda one: one.index):  # each is judged by those below it
+            self.add(record)
 
-class History(Protocol):
-    """What the log says; every method answers only from entries with an index below `before`."""
-    origin: str
-    registrars: Sequence[Registrar]
+    def add(self, record: Record) -> None:
+        """Judge one record and take up what it establishes."""
+        statement, index, body = record.statement, record.index, record.statement.subject
+        if record.kind in CONTROL_KINDS and index > 0:
+            try:
+                key_at(self, record.issuer, statement.kid, index)
+                check_control(statement, index, self)
+            except VerificationError as reason:
+                self.refused[index] = reason
+                return
+        self._records[record.digest] = record
+        if record.kind in GRANTING:
+            self._grants.append(grant_of(statement, index))
+        elif record.kind == "KeyRevocation":
+            self._revocations.append(Revocation(index, body["id"], body["kid"], body.get("compromisedFrom")))
+        elif record.kind == "LabelCommitment":
+            self._commitments.append(record)
+        elif record.kind == "MasterData" and isinstance(allowed := body.get("allowedProducers"), list):
+            product, grant = body["id"], grant_at(self, statement, index)
+            if grant and any(gs1.matches_prefix(product, prefix) for prefix in grant.mint):
+                # Parties write their URI in one form; what is not in it names nobody.
+                self._owners.append((index, product, frozenset(one for one in allowed if isinstance(one, str))))
+        for uri in [uri for one in record.event.commissioned for uri in one.uris] if record.event else []:
+            if uri not in self._commissions and may_mint(grant_at(self, statement, index), uri, self, index):
+                self._commissions[uri] = record
+
     # Effective grants of a key, to whatever party, and to a party; the genesis grants role `registrar` at index 0.
-    def grants(self, thumbprint: str, before: int) -> Sequence[Grant]: ...
-    def grants_of(self, party: str, before: int) -> Sequence[Grant]: ...
-    def revocation(self, party: str, thumbprint: str, before: int) -> Revocation | None: ...
+    def grants(self, thumbprint: str, before: int) -> Sequence[Grant]:
+        return [one for one in self._grants if one.thumbprint == thumbprint and one.index < before]
+
+    def grants_of(self, party: str, before: int) -> Sequence[Grant]:
+        return [one for one in self._grants if one.party == party and one.index < before]
+
+    def revocation(self, party: str, thumbprint: str, before: int) -> Revocation | None:
+        found = (one for one in self._revocations if (one.party, one.thumbprint) == (party, thumbprint) and one.index < before)
+        return next(found, None)
+
     # The first party that commissioned `uri` and might; those that a product's owner lets commission it (MasterData).
-    def commissioner(self, uri: str, before: int) -> str | None: ...
-    def allowed_producers(self, product: str, before: int) -> frozenset[str]: ...
+    def commissioner(self, uri: str, before: int) -> str | None:
+        found = self._commissions.get(uri)
+        return found.issuer if found and found.index < before else None
+
+    def allowed_producers(self, product: str, before: int) -> frozenset[str]:
+        return frozenset().union(*(who for index, uri, who in self._owners if uri == product and index < before))
+
     # The lot's label commitments, lowest index first; the statement of a digest.
-    def commitments(self, lot: str, before: int) -> Sequence[Logged]: ...
-    def logged(self, digest: bytes, before: int) -> Logged | None: ...
+    def commitments(self, lot: str, before: int) -> Sequence[Logged]:
+        return [one for one in self._commitments if one.statement.subject["id"] == lot and one.index < before]
+
+    def logged(self, digest: bytes, before: int) -> Logged | None:
+        found = self._records.get(digest)
+        return found if found and found.index < before else None
 
 def key_at(history: History, party: str, key: str, index: int) -> Grant:
     """The grant under which `party` signs with `key` (thumbprint) at `index`.  Raises NotGranted."""
     grants = history.grants(key, index)
     mine, code = [grant for grant in grants if grant.party == party], "other-party-key" if grants else "unknown-key"
     NotGranted.unless(mine, f"no registrar bound this key to {party} before index {index}", code)
-    is_revoked = history.revocation(party, key, index) is not None
-    NotGranted.unless(not is_revoked, f"this key of {party} was revoked before index {index}", "revoked-key")
+    ended = history.revocation(party, key, index)
+    NotGranted.unless(ended is None, f"this key of {party} was revoked before index {index}", "revoked-key")
     return mine[0]
 
 def grant_at(history: History, statement: Statement, index: int) -> Grant | None:
@@ -102,12 +149,11 @@ def grant_of(statement: Statement, index: int) -> Grant:
     party, key = gs1.canonical_uri(subject["id"]), thumbprint(jwk)
     return Grant(index, party, key, jwk, frozenset(roles), tuple(mint), subject["name"], statement.issuer)
 
-def scope_uris(statement: Statement) -> list[str]:
-    """Every lot, product and place that a recall names, canonical.  Raises Malformed, for its times too."""
+def scope_of(statement: Statement) -> tuple[list[str], datetime | None, datetime | None]:
+    """Every lot, product and place that a recall names, canonical, and from when until when (None: open).  Raises Malformed."""
     scope = members(statement.subject["scope"], "lots?:list products?:list places?:list from? until?", f"{_SUBJECT}/scope")
-    for name in [name for name in ("from", "until") if name in scope]:
-        parse_time(scope[name], f"{_SUBJECT}/scope/{name}")
-    return [gs1.canonical_uri(uri) for part in ("lots", "products", "places") for uri in scope.get(part, [])]
+    ends = [parse_time(scope[name], f"{_SUBJECT}/scope/{name}") if name in scope else None for name in ("from", "until")]
+    return [gs1.canonical_uri(uri) for part in ("lots", "products", "places") for uri in scope.get(part, [])], ends[0], ends[1]
 
 def check_serials(uris: Sequence[str], index: int, history: History) -> None:
     """Refuse a clear serial of a committed lot before sale: who reads the log could print the code.  Raises NotTrusted."""
@@ -181,7 +227,7 @@ def _commitment(statement: Statement, index: int, history: History) -> None:
 
 def _recall(statement: Statement, index: int, history: History) -> None:
     shape = "id log scope:object class reason:object instructions:object closes?"
-    subject, named = members(statement.subject, shape, _SUBJECT), scope_uris(statement)
+    subject, (named, _, _) = members(statement.subject, shape, _SUBJECT), scope_of(statement)
     grant = key_at(history, statement.issuer, statement.kid, index)
     target = _logged(subject.get("closes"), index, history)
     is_known = "closes" not in subject or (target is not None and target.kind == "RecallNotice")

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from . import gs1
-from .authority import History, grant_at, may_mint
+from .authority import FOREVER, History, grant_at, may_mint
 from .epcis import Event, scaled
-from .history import Record
+from .statement import CONTROL_KINDS
+from .subjects import Record
 
 CONFIRMED, CLAIMED, UNKNOWN = "confirmed", "claimed", "unknown"
 MAX_VISITS = 2_048  # objects on one way back; a longer way is more than a bundle holds
@@ -45,6 +46,18 @@ class Journey:
         if not same or (state == CLAIMED and same[0].state != CLAIMED):
             hop = Hop(uri, at.issuer, at.index, state, sent[0].index if sent else None)
             self.edges = [*(edge for edge in self.edges if edge not in same), hop]
+
+def standing(records: Sequence[Record], history: History) -> list[Record]:
+    """Records that count: not refused, disputed, withdrawn, erased or declared wrong, and no adoption of one that stands."""
+    ends = [history.revocation(one.issuer, one.statement.kid, FOREVER) for one in records]
+    kept = [one for one, end in zip(records, ends, strict=True) if one.index not in history.refused
+            and (end is None or end.compromised_from is None or one.index < end.compromised_from)]
+    gone = {one.statement.subject["digest"] for one in kept if one.kind in ("Withdrawal", "Erasure")}
+    wrong = {(one.issuer, one.event.event_id) for one in kept if one.event is not None and one.event.error_declaration}
+    kept = [one for one in kept if one.kind in CONTROL_KINDS or one.digest.hex() not in gone]
+    kept = [one for one in kept if one.event is None or (one.issuer, one.event.event_id) not in wrong]
+    told = {one.digest.hex() for one in kept}
+    return [one for one in kept if one.kind != "Adoption" or str(one.statement.subject.get("adopts")) not in told]
 
 def journey_of(uri: str, records: Iterable[Record], history: History) -> Journey:
     """The way back from `uri` (lot, item or logistic unit) through every party that handled it, by `records` that count."""

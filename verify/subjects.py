@@ -2,7 +2,8 @@
 Our own kinds write URIs in canonical form or are refused, since authority compares them as texts; EPCIS events may come in
 any notation and are converted.  Source: protocol.md section 1, Subject keys and SD-JWT."""
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from .entry import MAX_KEYS
@@ -20,6 +21,29 @@ _MEMBERS: Mapping[str, str] = {
     "Withdrawal": "", "Erasure": "", "RecallNotice": "lots? products? places?", "Certificate": "subjects holder",
     "CommitmentCertificate": "lot holder", "LabReport": "lot holder?",
 }
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What the log knows of one statement."""
+    index: int
+    digest: bytes
+    kind: str
+    issuer: str
+    keys: tuple[bytes, ...]
+
+@dataclass(frozen=True, slots=True)
+class Record(Logged):
+    """A statement at its place in the log, with its subjects (canonical URIs) and its event where it tells one."""
+    time_ms: int
+    statement: Statement
+    uris: tuple[str, ...]
+    event: Event | None
+
+    @classmethod
+    def of(cls, index: int, time_ms: int, told: Statement) -> "Record":
+        """Read a statement's subjects and event; raises Malformed."""
+        event, named = event_of(told.kind, told.disclosed), uris(told)
+        return cls(index, told.digest, told.kind, told.issuer, keys(told, named), time_ms, told, named, event)
 
 def key_of(uri: str) -> bytes:
     """The subject key of a canonical URI, 32 bytes."""
@@ -42,9 +66,9 @@ def uris(statement: Statement) -> tuple[str, ...]:
         need(bare == found, "a member that names a subject is withheld", "withheld-subject", _SUBJECT)
     return found
 
-def keys(statement: Statement) -> tuple[bytes, ...]:
-    """Return the entry's keys: SHA-256 of every URI, or the target's keys as carried; sorted, distinct, at most 1,024."""
-    found = set(map(key_of, uris(statement)))
+def keys(statement: Statement, named: Sequence[str] = ()) -> tuple[bytes, ...]:
+    """Return the entry's keys: SHA-256 of every URI (`named`, where known), or the target's keys as carried; sorted, distinct."""
+    found = set(map(key_of, named or uris(statement)))
     if statement.kind in ("Withdrawal", "Erasure"):
         target = statement.disclosed.get("keys")
         is_list = isinstance(target, list) and all(isinstance(key, str) and re.fullmatch("[0-9a-f]{64}", key) for key in target)

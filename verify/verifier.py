@@ -12,10 +12,9 @@ from .checkpoint import Checkpoint
 from .cosignature import times_of
 from .entry import Entry
 from .errors import AnchorMismatch, NotCommitted, NotGranted, NotTrusted, Omitted, VerificationError, WrongEntry, WrongLabel, at
-from .history import FOREVER, Record, RecordHistory, standing
 from .note import Note, VerifierKey, lines_of, open_note, parse_note
 from .policy import DEV_CHAIN_IDS, AnchorPin, Policy
-from .subjects import key_of
+from .subjects import Record, key_of
 
 STEPS = ("bundle", "checkpoint", "witnesses", "clock", "statements", "signatures", "entries", "inclusion", "genesis",
          "keys", "label", "origin", "item", "answer", "recall", "anchor")
@@ -144,14 +143,14 @@ class Verification:
         return VERIFIED, "genesis-ok", {"origin": origin}
 
     def _keys(self) -> Found:
-        self.history = RecordHistory(self.checkpoint.origin, self.policy.registrars, self.records)
+        self.history = authority.History(self.checkpoint.origin, self.policy.registrars, self.records)
         for one in self.records[1:]:
             reason = self.history.refused.get(one.index)
             with at(f"index {one.index}"):
                 if reason and one.kind in (*authority.GRANTING, "KeyRevocation"):
                     raise NotGranted(reason.message, reason.code)
                 authority.key_at(self.history, one.issuer, one.statement.kid, one.index)
-        self.counted = standing(self.records, self.history)
+        self.counted = edges.standing(self.records, self.history)
         return VERIFIED, "keys-ok", {}
 
     def _label(self) -> Found:
@@ -183,7 +182,7 @@ class Verification:
         for one in [one for one in self.records if one.event and not one.event.is_selling]:
             with at(f"index {one.index}"):
                 authority.check_serials(one.uris, one.index, self.history)
-        item, known = self.bundle.item, [one.index for one in self.history.commitments(self.lot, FOREVER)]
+        item, known = self.bundle.item, [one.index for one in self.history.commitments(self.lot, authority.FOREVER)]
         if self.serial is None or item is None:
             return (NONE, "no-serial", {}) if self.serial is None else (UNCHECKED, "no-item-proof", {})
         bodies = {one.index: one.statement.subject for one in self.records if one.index in known}
@@ -223,9 +222,8 @@ class Verification:
 
     def _reaches(self, recall: Record) -> bool:
         # Whether it names something on the way back that was made, or was at a named place, within the recall's time.
-        named = {self.uri, self.lot, *self.journey.visited}.intersection(authority.scope_uris(recall.statement))
-        scope = recall.statement.subject["scope"]
-        since, until = (statement.parse_time(scope[name]) if name in scope else None for name in ("from", "until"))
+        told, since, until = authority.scope_of(recall.statement)
+        named = {self.uri, self.lot, *self.journey.visited}.intersection(told)
         times = []
         for event in [one.event for one in self.records if one.event and one.index in self.journey.records]:
             made = {uri for one in event.commissioned for uri in (*one.uris, gs1.product_of(one.uri))}

@@ -13,10 +13,9 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from .checkpoint import Checkpoint
+from .checkpoint import MAX_EVIDENCE, Checkpoint, Evidence, verify_evidence
 from .cosignature import times_of
 from .errors import NotConsistent, NotTrusted, VerificationError, need
-from .evidence import MAX_EVIDENCE, Evidence, verify_evidence
 from .merkle import Hash, Reader, prove_consistency, root, roots_reader, verify_consistency
 from .note import MAX_NOTE, open_note, parse_note
 from .policy import Policy
@@ -58,19 +57,17 @@ def from_tiles(pair: Evidence, prefix: str) -> Evidence:
 def compare(last: str, new: str, prefix: str) -> tuple[str, Evidence]:
     """Whether two signed checkpoints are of one tree that grew: a key of SAYS or nothing, and the pair.  Raises OSError."""
     then, now = (Checkpoint.parse(parse_note(body).text) for body in (last, new))
-    is_back = now.size < then.size
-    older, newer, pair = (now, then, Evidence(new, last)) if is_back else (then, now, Evidence(last, new))
-    code = "rolled-back" if is_back else ""
+    older, newer, pair, code = then, now, Evidence(last, new), ""
+    if now.size < then.size:
+        older, newer, pair, code = now, then, Evidence(new, last), "rolled-back"
     try:
         pair = from_tiles(pair, prefix) if 0 < older.size < newer.size else pair
         found = newer.root if older.size == newer.size else pair.root
         return code if found in (None, older.root) else "forked", pair
-    except VerificationError:
+    except (OSError, VerificationError) as error:
+        if isinstance(error, OSError) and not code:
+            raise  # nothing was seen yet
         return code or "bad-tiles", pair
-    except OSError:
-        if not code:
-            raise
-        return code, pair
 
 def look(prefix: str, policy: Policy, state: Path, evidence: Path, now_s: float, tiles: str | None = None) -> Checkpoint:
     """Look once and remember; with `tiles`, only compare what somebody else has seen of the log, who may lag behind.

@@ -20,9 +20,8 @@ from ledger.witnessing.cosigner import Cosigner
 from ledger.witnessing.memory import Memory, MemoryRefused
 from producers.keys import KeyRefused, generate_key, write_key
 from producers.private import NotPrivate
-from verify.checkpoint import Checkpoint
+from verify.checkpoint import Checkpoint, Evidence
 from verify.errors import VerificationError
-from verify.evidence import Evidence
 from verify.note import COSIGNER, LOG, VerifierKey, parse_note
 from verify.policy import Policy
 

@@ -35,8 +35,8 @@ from ledger.witnessing.wire import (
 )
 from producers.private import sync_path
 from producers.sign import Signer, cosign, format_line
+from verify.checkpoint import Evidence, verify_evidence
 from verify.errors import VerificationError
-from verify.evidence import Evidence, verify_evidence
 from verify.merkle import EMPTY_ROOT, consistent_roots, verify_consistency
 from verify.note import VerifierKey, lines_of, open_note
 

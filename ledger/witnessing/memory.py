@@ -65,7 +65,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """A piece of evidence (verify/evidence.py).  One that does not convict is a claim: tiles may yet decide it."""
+    """A piece of evidence (verify/checkpoint.py).  One that does not convict is a claim: tiles may yet decide it."""
 
     origin: str
     convicts: bool

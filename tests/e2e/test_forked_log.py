@@ -24,8 +24,7 @@ from tests.support.ledger import FARM, GTIN, event_body, payload
 from tests.support.processes import Servers, wait_until
 from tests.support.service import ROOT, Service
 from tests.support.witnesses import Running, need_peer, own_witness, peer_witness
-from verify.checkpoint import Checkpoint
-from verify.evidence import Evidence, verify_evidence
+from verify.checkpoint import Checkpoint, Evidence, verify_evidence
 from verify.merkle import consistent_roots
 from verify.note import VerifierKey, lines_of, parse_note
 

@@ -12,10 +12,10 @@ from producers.control import LabelCommitment
 from producers.kinds import MasterData
 from producers.sign import jwk_of
 from tests.support.ledger import AGENCY, FARM, GTIN, HUB, LOT, ORIGIN, Rig, p256, quantity
-from verify.authority import Logged
-from verify.history import Record, RecordHistory
+from verify.authority import History
 from verify.policy import Registrar
 from verify.statement import thumbprint
+from verify.subjects import Logged, Record
 
 
 def known(one: Logged | None) -> tuple[object, ...] | None:
@@ -24,7 +24,7 @@ def known(one: Logged | None) -> tuple[object, ...] | None:
 
 
 def test_sql_and_the_verifiers_history_answer_alike_at_every_index(full: Rig) -> None:
-    """`verify.history` is the slow twin: it holds the whole log in memory."""
+    """`verify.authority.History` is the slow twin: it holds the whole log in memory."""
     full.log(full.sign(MasterData(id=GTIN, type="Product", name={"en": "x"}, allowed_producers=[HUB]), FARM, p256("farm")))
     with full.database.reading() as session:
         rows = session.scalars(select(StatementRow).order_by(StatementRow.index)).all()
@@ -32,7 +32,7 @@ def test_sql_and_the_verifiers_history_answer_alike_at_every_index(full: Rig) ->
         fast = SqlHistory(session, ORIGIN)
         (first,) = fast.registrars
         assert first == Registrar(registrar_uri(ORIGIN), told[0].kid, 0, None, "*")
-        slow = RecordHistory(ORIGIN, [first], (Record.of(index, 0, statement) for index, statement in enumerate(told)))
+        slow = History(ORIGIN, [first], (Record.of(index, 0, statement) for index, statement in enumerate(told)))
         assert slow.refused == {}
         kids = [thumbprint(jwk_of(p256(name).public_key())) for name in ("farm", "hub", "agency", "nobody")]
         for before in range(len(told) + 2):

@@ -12,8 +12,8 @@ from ledger.models import HashHead, StatementRow
 from ledger.receipts import Unknown, receipt
 from ledger.tiles import TileStore
 from tests.support.ledger import FARM, Rig, p256
-from verify.history import Record
 from verify.statement import parse_statement
+from verify.subjects import Record
 
 
 def lead(rig: Rig, hashed: bytes, index: int) -> None:

@@ -28,9 +28,8 @@ from producers.sign import Signer, sign_note
 from tests.support.trees import reader_of, some_leaves
 from tests.support.witness import KNOWN, LOG_KEY, NOW_S, OTHER, READER, WITNESS_KEY, cosigner, note, request, serving
 from tests.support.witnesses import PEERS, need_peer
-from verify.checkpoint import Checkpoint
+from verify.checkpoint import Checkpoint, Evidence, verify_evidence
 from verify.errors import VerificationError
-from verify.evidence import Evidence, verify_evidence
 from verify.merkle import EMPTY_ROOT, prove_consistency, root
 from verify.note import LOG, parse_note
 

@@ -39,14 +39,15 @@ from tests.ledger_read.season import (
 )
 from tests.support.ledger import ORIGIN
 from verify.answer import Answer, answer_from, convict
+from verify.authority import History
 from verify.bundle import parse_bundle
 from verify.checkpoint import Checkpoint
 from verify.edges import journey_of
 from verify.entry import Entry
 from verify.errors import NotCommitted, Omitted
-from verify.history import Record, RecordHistory
 from verify.merkle import Reader, leaf_hash, prove_multi, root, roots_reader
 from verify.note import parse_note
+from verify.subjects import Record
 from verify.verifier import NONE, STATED, UNCHECKED, VERIFIED, closure
 
 LABEL = f"https://shop.example/01/09520001000027/10/P-1/21/{SERIALS[17]}"
@@ -112,7 +113,7 @@ class TestTheAnswer:
     def test_covers_every_subject_that_the_way_back_visits(self, season: Season, uri: str) -> None:
         bundle = season.bundle(season.label(lot=uri))
         records = [Record.of(one.index, one.time_ms, one.statement) for one in parse_bundle(bundle).statements]
-        history = RecordHistory(ORIGIN, season.policy().registrars, records)
+        history = History(ORIGIN, season.policy().registrars, records)
         keys, parties = closure(journey_of(uri, records, history), records)
         operator = sha256(season.policy().registrars[0].uri.encode()).digest()
         assert set(keys) <= set(answer_in(bundle).keys)

@@ -41,7 +41,7 @@ from tests.support.ledger import ORIGIN, p256
 from tests.support.workshop import FARM as GALLERY_FARM
 from tests.support.workshop import Workshop, event, quantity
 from verify.gs1 import check_digit
-from verify.history import Record
+from verify.subjects import Record
 
 CRATE = "https://id.gs1.org/8003/0952000100001" + check_digit("0952000100001") + "81"  # used again and again
 ITEM = "https://id.gs1.org/01/09520001000027/21/S1"

@@ -18,8 +18,8 @@ from tests.support.processes import wait_until
 from tests.support.workshop import FARM, FIELD, HARVEST, LEADER, PACKED, WAREHOUSE, Codes, Workshop, quantity, seed, to
 from verify import gs1, merkle
 from verify.bundle import AnchorEvidence, parse_bundle
-from verify.history import Record
 from verify.policy import AnchorPin
+from verify.subjects import Record
 
 FRONT = "https://hub.example/pudong"
 PARTIES: Mapping[str, Mapping[str, str]] = {

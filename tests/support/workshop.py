@@ -16,12 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from producers import sign
 from verify import answer, authority, bundle, gs1, merkle, note, statement, subjects
+from verify.authority import History
 from verify.checkpoint import Checkpoint
-from verify.edges import journey_of
+from verify.edges import journey_of, standing
 from verify.entry import Entry
-from verify.history import Record, RecordHistory, standing
 from verify.policy import Policy
 from verify.strict import b64_encode
+from verify.subjects import Record
 from verify.verifier import closure
 
 ORIGIN = "log.example/gallery"
@@ -253,7 +254,7 @@ class Workshop:
     def answer_to(self, label: str, shown: Sequence[bundle.Carried], hide: Sequence[int] = (), policy: str = "") -> answer.Answer:
         """The answer note's content over the way back from the label's lot; `hide` are denied."""
         records = [Record.of(one.index, one.time_ms, one.statement) for one in shown]
-        history = RecordHistory(self.origin, Policy.parse(policy or self.policy()).registrars, records)
+        history = History(self.origin, Policy.parse(policy or self.policy()).registrars, records)
         journey = journey_of(gs1.subjects_of_uri(label)[-1], standing(records, history), history)
         keys, parties = closure(journey, records)
         entries = [Entry.decode(entry) for entry in self.entries]

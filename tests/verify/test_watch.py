@@ -20,8 +20,7 @@ from ledger.objects import open_objects
 from ledger.tiles import RightEdge, TileStore
 from producers.sign import Signer, cosign, sign_note
 from verify import watch
-from verify.checkpoint import Checkpoint
-from verify.evidence import Evidence, verify_evidence
+from verify.checkpoint import Checkpoint, Evidence, verify_evidence
 from verify.merkle import Hash, leaf_hash
 from verify.note import COSIGNER, LOG
 from verify.tiles import tile_path

@@ -1,6 +1,6 @@
 /*
- * Who may say what: keys bound to parties by registrars, and the authority of the control kinds.  Twin of authority.py and
- * history.py: one class over records, judged by log order alone.
+ * Who may say what: keys bound to parties by registrars, and the authority of the control kinds.  Twin of authority.py:
+ * one class over records, judged by log order alone.
  *
  * Source: protocol.md section 2.
  */
