@@ -1,8 +1,8 @@
 """
 The regulator's search box: takes whatever somebody has in hand.
 
-A whole link, a path, an EPC URN, the digits of a GTIN, GLN or SSCC, a lot code, a digest, part of a name.  What cannot be
-anything finds nothing; the answer never guesses one meaning where two are possible.
+A whole link, a path, an EPC URN, the digits of a GTIN, GLN or SSCC, a lot code, a digest or how it begins, part of a name.  What
+cannot be anything finds nothing; the answer never guesses one meaning where two are possible, nor tells what is not published.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from api.subjects import names_for
 from ledger.db import chunks
-from ledger.finding import has_digest
+from ledger.finding import digest_begins
 from ledger.models import EventObject, GrantRow, MasterRow, StatementRow, SubjectKey
 from verify import gs1
 from verify.errors import Malformed
 from verify.subjects import key_of
 
 MAX_FOUND = 50
+SHORT = 8  # hex digits of a digest at least; pages show 16, and fewer would find anybody's
 _AIS = {8: ("01",), 12: ("01",), 13: ("01", "414", "417"), 14: ("01",), 18: ("00",)}
 
 
@@ -37,7 +38,7 @@ def search(session: Session, text: str, lang: str, size: int) -> list[Found]:
     """Subjects and statements that `text` may mean, among entries below `size`; at most 50."""
     digests = list(_statements(session, text, size))
     named = [uri for uri in dict.fromkeys(_identifiers(text)) if _is_known(session, uri, size)]
-    uris = list(dict.fromkeys([*named, *_lots(session, text, size), *_names(session, text)]))[:MAX_FOUND]
+    uris = list(dict.fromkeys([*named, *_lots(session, text, size), *_names(session, text, size)]))[:MAX_FOUND]
     names = names_for(session, uris, lang)
     return [*digests, *(Found(uri, names.get(uri, ""), gs1.level(uri)) for uri in uris)]
 
@@ -55,7 +56,8 @@ def _identifiers(text: str) -> Iterator[str]:
 def _is_known(session: Session, uri: str, size: int) -> bool:
     entry = session.scalar(select(SubjectKey.index).where(SubjectKey.key == key_of(uri), SubjectKey.index < size).limit(1))
     # A product is often named by its lots alone.
-    return entry is not None or session.scalar(select(EventObject.index).where(EventObject.product == uri).limit(1)) is not None
+    told = select(EventObject.index).where(EventObject.product == uri, EventObject.index < size).limit(1)
+    return entry is not None or session.scalar(told) is not None
 
 
 def _lots(session: Session, text: str, size: int) -> Iterator[str]:
@@ -78,21 +80,22 @@ def _products(session: Session) -> Iterable[str]:
     return [product for product in session.scalars(select(found.c.product)) if product is not None]
 
 
-def _names(session: Session, text: str) -> Iterator[str]:
+def _names(session: Session, text: str, size: int) -> Iterator[str]:
+    """Whatever is called so, in any language; the database folds no case of ours, so that all names are looked through."""
     if len(text) < 2:
         return
-    for row in session.scalars(select(GrantRow).order_by(GrantRow.index)):
-        if any(text.lower() in str(name).lower() for name in row.name.values()):
-            yield row.party
-    for told in session.scalars(select(MasterRow).order_by(MasterRow.index)):
-        names = told.body.get("name")
-        if isinstance(names, dict) and any(text.lower() in str(name).lower() for name in names.values()):
-            yield told.uri
+    parties = select(GrantRow.party, GrantRow.name).where(GrantRow.index < size).order_by(GrantRow.index)
+    told = select(MasterRow.uri, MasterRow.body["name"]).where(MasterRow.index < size).order_by(MasterRow.index)
+    for wanted in (parties, told):
+        for uri, names in session.execute(wanted):
+            if isinstance(names, dict) and any(text.lower() in str(name).lower() for name in names.values()):
+                yield uri
 
 
 def _statements(session: Session, text: str, size: int) -> Iterator[Found]:
-    if len(text) != 64 or not set(text.lower()) <= set("0123456789abcdef"):
+    begins = text.lower().removesuffix("…")
+    if not SHORT <= len(begins) <= 64 or not set(begins) <= set("0123456789abcdef"):
         return
-    row = session.scalar(select(StatementRow).where(has_digest(bytes.fromhex(text)), StatementRow.index < size))
-    if row is not None:
-        yield Found(f"/statements/{text.lower()}", row.kind, "statement", text.lower())
+    wanted = select(StatementRow.digest, StatementRow.kind).where(digest_begins(begins), StatementRow.index < size)
+    for digest, kind in session.execute(wanted.order_by(StatementRow.index).limit(MAX_FOUND)):
+        yield Found(f"/statements/{digest.hex()}", kind, "statement", digest.hex())

@@ -1,8 +1,9 @@
 """
 How rows are found by a hash: statements by their digest, objects by their subject keys.
 
-    has_digest    a condition on StatementRow
-    names         a condition on EventObject
+    has_digest       a condition on StatementRow
+    digest_begins    the same, for who has only the first hex digits
+    names            a condition on EventObject
 
 Of a digest only the head is looked for.  Heads collide by chance once in 2^64 pairs, and on purpose for whoever spends the
 money: so a head leads to rows, and the whole hash decides.
@@ -33,6 +34,14 @@ def has_digest(*digests: bytes) -> ColumnElement[bool]:
     """On StatementRow: it has one of these digests."""
     found = select(HashHead.index).where(HashHead.head.in_(list(map(head, digests))))
     return and_(StatementRow.index.in_(found), StatementRow.digest.in_(digests))
+
+
+def digest_begins(digits: str) -> ColumnElement[bool]:
+    """On StatementRow: its digest begins with these hex digits, in lower case, of which there are 1 to 64."""
+    first, last = (bytes.fromhex(digits.ljust(64, fill)) for fill in "0f")
+    # Heads in order are digests in order: those of one beginning have one sign.
+    found = select(HashHead.index).where(HashHead.head.between(head(first), head(last)))
+    return and_(StatementRow.index.in_(found), StatementRow.digest.between(first, last))
 
 
 def names(uris: Iterable[str], *columns: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
