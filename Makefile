@@ -1,6 +1,7 @@
 # Originmark. `make help` lists what there is.
 SHELL := bash
-VENV := .venv
+VENV ?= .venv
+PYTHON ?= python3
 PY := $(VENV)/bin/python
 PORT ?= 8000
 export ORIGINMARK_DATA ?= var
@@ -12,7 +13,7 @@ help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(VENV)/.run: requirements.txt
-	@test -d $(VENV) || python3 -m venv $(VENV)
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
@@ -84,7 +85,7 @@ cluster: $(VENV)/.dev  ## a whole cluster on this machine (Debian), killed in pa
 	@$(PY) -m tests.cluster $(if $(PATRONI),--patroni $(PATRONI))
 
 build/spark/.run: tests/bench/requirements-spark.txt
-	@test -d build/spark || python3 -m venv build/spark
+	@test -d build/spark || $(PYTHON) -m venv build/spark
 	@build/spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements-spark.txt
 	@touch $@
 

@@ -15,6 +15,7 @@ Figures go to standard output, a line each (figures.py); docs/benchmarks.md says
 """
 
 import argparse
+import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from pathlib import Path
 from producers.keys import Algorithm
 from tests.bench import examining, growth, growth_served, ingest_bulk, ingest_single, ordering, peer, verifying
 from tests.bench.figures import Report
+from tests.bench.machine import cores, python_ms
 from tests.bench.stage import POSTGRESQL, SQLITE, overrides
 
 ALGORITHMS: Mapping[str, Algorithm] = {"es256": "ES256", "eddsa": "EdDSA"}
@@ -109,6 +111,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print("\n".join(known))
         return 0 if asked.list else 2
     report = Report()
+    report.note(f"{cores()} cores, Python {platform.python_version()}: a fixed piece of it takes {python_ms():.2f} ms")
     begun, skipped = time.monotonic(), []
     for name in chosen:
         # Only a whole run is cut: who names a benchmark wants it.

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.bench.machine import cores
+from tests.bench.machine import cores, python_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,9 @@ class Report:
 
     def write(self, path: Path, asked: Sequence[str]) -> None:
         """Write everything as JSON, with what the machine is."""
-        machine = {"cores": cores(), "python": platform.python_version(), "system": platform.platform()}
+        machine = {
+            "cores": cores(), "python": platform.python_version(), "python_ms": python_ms(), "system": platform.platform(),
+        }  # fmt: skip
         told = {
             "machine": machine, "asked": list(asked), "seconds": round(time.monotonic() - self.begun, 1),
             "figures": [asdict(one) for one in self.figures],
