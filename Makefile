@@ -17,7 +17,13 @@ $(VENV)/.run: requirements.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+# Runs in any folder, and takes its modules from nowhere but here.
+LAUNCHER := \#!/bin/sh\nPYTHONPATH="%s" exec "%s" -P -m api "$$@"\n
+$(VENV)/bin/originmark: Makefile $(VENV)/.run
+	@printf '$(LAUNCHER)' "$(CURDIR)" "$(abspath $(PY))" >$@
+	@chmod +x $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run | $(VENV)/bin/originmark
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
@@ -30,7 +36,7 @@ $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@touch $@
 
-demo: $(VENV)/.run  ## play a season of signed records and serve it on http://localhost:8000
+demo: $(VENV)/bin/originmark  ## play a season of signed records and serve it on http://localhost:8000
 	@$(PY) -m api demo --port $(PORT)
 
 node_modules_ok := contracts/node_modules/.package-lock.json tests/js/node_modules/.package-lock.json

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,3 +94,22 @@ def test_every_command_of_the_readme_exists() -> None:
         assert re.search(rf"^{target}:.*##", makefile, re.M), target
     for picture in re.findall(r'src="([^"]+)"', readme):
         assert (ROOT / picture).is_file(), picture
+
+
+def test_the_operators_command_runs_in_any_folder_and_takes_no_module_from_there(tmp_path: Path) -> None:
+    venv, away = tmp_path / "venv", tmp_path / "away"
+    for folder in (venv / "bin", away / "api"):
+        folder.mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(sys.executable)
+    for name in ("lib", "pyvenv.cfg"):
+        (venv / name).symlink_to(Path(sys.prefix) / name)
+    (away / "api" / "__main__.py").write_text("raise SystemExit('this folder speaks for itself')", "utf-8")
+    # -o: the packages are here already.
+    subprocess.run(
+        ["make", "-s", "-C", ROOT, f"VENV={venv}", "-o", f"{venv}/.run", f"{venv}/bin/originmark"], check=True, timeout=60
+    )  # fmt: skip
+    told = subprocess.run(
+        [venv / "bin" / "originmark", "--help"], cwd=away, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert told.returncode == 0, told.stderr
+    assert "Usage: originmark" in told.stdout
