@@ -143,14 +143,14 @@ def main(argv: Sequence[str]) -> int:
     """Run `watch …` or `evidence …`."""
     is_watch = argv[0] == "watch"
     parser = ArgumentParser(f"python -m verify {argv[0]}", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("source")
-    parser.add_argument("--policy", type=Path, required=True)
-    parser.add_argument("--state", type=Path, required=is_watch)
-    parser.add_argument("--evidence", type=Path, default=Path())
-    parser.add_argument("--once", action="store_true")
-    parser.add_argument("--every", type=float, default=60.0)
-    parser.add_argument("--log")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("source", help="where the log is, an address or a folder; or the file of evidence")
+    parser.add_argument("--policy", type=Path, required=True, help="whom you trust, a file")
+    parser.add_argument("--state", type=Path, required=is_watch, help="where to remember the last checkpoint, a file")
+    parser.add_argument("--evidence", type=Path, default=Path(), help="the folder for evidence")
+    parser.add_argument("--once", action="store_true", help="look once and end")
+    parser.add_argument("--every", type=float, default=60.0, help="seconds between two looks, 60 unless told")
+    parser.add_argument("--log", help="where the log itself is, if the source is a witness or evidence")
+    parser.add_argument("--out", type=Path, help="write the completed evidence to this file")
     options = parser.parse_args(argv[1:])
     try:
         policy = Policy.parse(options.policy.read_text("utf-8"))
