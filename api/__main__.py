@@ -42,12 +42,17 @@ def serve(
     """Serve the log until interrupted; requests that wait for their receipt are finished first."""
     from api.app import create_app
     from api.logs import write_journal
-    from api.server import serve_app
+    from api.server import serve_app, try_address
 
     settings = Settings()
     with office() as desk, _alone(settings):
         # The same is asked again when the server starts; here the answer is a sentence and no traceback.
         _insist_on_a_sound_database(desk.database)
+    try:
+        try_address(host, port)
+    except OSError as error:
+        why = f"cannot listen on {host} port {port}: {error.strerror or error}"
+        fail(f"{why}\nEnd what listens there, or choose another --port or --host.", UNREACHED)
     write_journal(settings.log_format)
     if not serve_app(create_app(settings), settings, host=host, port=port):
         raise typer.Exit(1)

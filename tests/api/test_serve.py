@@ -1,6 +1,7 @@
 """`originmark serve` as its own process: from init to a stranger's verification, and a stop that loses nothing."""
 
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_a_second_process_on_the_same_sqlite_is_refused_in_a_sentence(service: S
     assert second.returncode == 1
     assert "PostgreSQL" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path) -> None:
+    fresh = Service(tmp_path / "var")
+    fresh.command("init")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        failed = fresh.command("serve", "--port", str(other.getsockname()[1]), check=False)
+    assert failed.returncode == 3
+    assert failed.stderr.startswith("cannot listen on 127.0.0.1 port ")
+    assert "--port" in failed.stderr
+    assert failed.stdout == ""
 
 
 def test_before_init_there_is_a_hint_and_no_traceback(tmp_path: Path) -> None:
