@@ -14,13 +14,16 @@ erasure has made uncheckable is counted, not passed over in silence.
 Source: Tessera's fsck; protocol.md sections 1 and 2.
 """
 
+from contextlib import closing
+
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from ledger.audit_beside import check_beside, check_heads
 from ledger.audit_derived import check_ends
+from ledger.audit_event_ids import EventIds
 from ledger.audit_keys import KeysCheck, check_unique
-from ledger.audit_statements import Report, check_rules, check_span
+from ledger.audit_statements import Report, Seen, check_rules, check_span
 from ledger.audit_tiles import Broken, audit_tiles, read_served
 from ledger.db import Database
 from ledger.registry import SqlHistory
@@ -45,20 +48,25 @@ def audit_ledger(database: Database, store: TileStore, log: VerifierKey, clock: 
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         report = Report(read_served(store, log, clock))
         size = report.served.checkpoint.size
-        keys = KeysCheck(session)
         check_heads(session, report.served, log, clock)
-        history = None
-        for start, entries in audit_tiles(store, report.served.checkpoint):
-            told = check_span(session, store, start, entries, report, keys)
-            # What is judged by is compared first: a changed grant is named itself, and not those who lean on it.
-            history = history or SqlHistory(session, log.name)
-            for row, record, candidate in told:
-                check_rules(history, record, candidate, row, report)
-            session.expunge_all()
-        check_ends(session, size, keys)
+        with closing(EventIds()) as event_ids:
+            seen = Seen(KeysCheck(session), event_ids)
+            _check_entries(session, store, log.name, report, seen)
+        check_ends(session, size, seen.keys)
         check_unique(session)
         check_beside(session, store, report.served)
         return report
+
+
+def _check_entries(session: Session, store: TileStore, origin: str, report: Report, seen: Seen) -> None:
+    history = None
+    for start, entries in audit_tiles(store, report.served.checkpoint):
+        told = check_span(session, store, start, entries, report, seen)
+        # What is judged by is compared first: a changed grant is named itself, and not those who lean on it.
+        history = history or SqlHistory(session, origin)
+        for row, record, candidate in told:
+            check_rules(history, record, candidate, row, report)
+        session.expunge_all()
 
 
 def _check_file(session: Session) -> None:

@@ -8,12 +8,13 @@ Source: protocol.md sections 1 and 2.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledger.audit_derived import check_derived, read_span
+from ledger.audit_event_ids import EventIds
 from ledger.audit_keys import KeysCheck
 from ledger.audit_tiles import Broken, Served, bundle_at, insist_same
 from ledger.candidates import Candidate, candidate_of, read_stored
@@ -35,6 +36,14 @@ from verify.tiles import WIDTH
 _NEEDS_CONTENT = frozenset(("not-commissioner", "not-recall-owner"))
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an audit keeps from span to span to compare with."""
+
+    keys: KeysCheck
+    event_ids: EventIds
+
+
 @dataclass(slots=True)
 class Report:
     """What an audit that found nothing broken has looked at."""
@@ -48,8 +57,6 @@ class Report:
     """Derived rows compared."""
     unchecked: int = 0
     """Control statements whose authority rested on content that was erased since."""
-    event_ids: dict[tuple[str, str], bytes] = field(default_factory=dict, repr=False)
-    """Who used an event ID first: (issuer, event ID) -> digest."""
 
 
 Told = tuple[StatementRow, Record, Candidate]
@@ -57,7 +64,7 @@ Told = tuple[StatementRow, Record, Candidate]
 
 
 def check_span(
-    session: Session, store: TileStore, start: int, entries: Sequence[bytes], report: Report, keys: KeysCheck
+    session: Session, store: TileStore, start: int, entries: Sequence[bytes], report: Report, seen: Seen
 ) -> list[Told]:
     """Compare rows with entries, and derived rows with statements; returns the statements to be judged."""
     end, size = start + len(entries), report.served.checkpoint.size
@@ -69,12 +76,12 @@ def check_span(
         _check_entry(store, index, data, stored.get(index), size)
         if (row := held.get(index)) is None:
             raise Broken("it is missing in the table statements", index)
-        read = _check_statement(session, Entry.decode(data), row, report)
+        read = _check_statement(session, Entry.decode(data), row, report, seen.event_ids)
         told += read[:1]
         if read:
             derived.append(_derived(session, read[0][1]))
         report.entries += 1
-    report.derived += keys.compare(start, entries, held)
+    report.derived += seen.keys.compare(start, entries, held)
     report.derived += check_derived(session, start, end, derived)
     return told
 
@@ -92,7 +99,7 @@ def _check_entry(store: TileStore, index: int, data: bytes, row: EntryRow | None
     insist_same("entries", wanted, vars(row), index)
 
 
-def _check_statement(session: Session, entry: Entry, row: StatementRow, report: Report) -> list[Told]:
+def _check_statement(session: Session, entry: Entry, row: StatementRow, report: Report, event_ids: EventIds) -> list[Told]:
     """Compare one statement with its entry; returns it as read again, nothing where it was erased."""
     index = row.index
     insist_same("statements", {"digest": entry.digest}, vars(row), index)
@@ -107,7 +114,7 @@ def _check_statement(session: Session, entry: Entry, row: StatementRow, report: 
         raise Broken(f"statements.jws or statements.disclosures: {error}", index) from None
     if candidate.keys != entry.keys:
         raise Broken("its subject keys are not its statement's", index)
-    _check_columns(candidate, row, _repeats(record, candidate, row, report))
+    _check_columns(candidate, row, _repeats(record, candidate, row, event_ids))
     report.statements += 1
     return [(row, record, candidate)]
 
@@ -137,14 +144,14 @@ def _check_columns(told: Candidate, row: StatementRow, repeats: bool) -> None:
     insist_same("statements", wanted, vars(row), row.index)
 
 
-def _repeats(record: Record, candidate: Candidate, row: StatementRow, report: Report) -> bool:
+def _repeats(record: Record, candidate: Candidate, row: StatementRow, event_ids: EventIds) -> bool:
     """Whether its event ID is an earlier event's on purpose.  Raises Broken where it is without one."""
     statement, event = record.statement, record.event
     if event is not None and event.error_declaration:
         return True
     if candidate.event_id is None:
         return False
-    holder = report.event_ids.setdefault((statement.issuer, candidate.event_id), statement.digest)
+    holder = event_ids.holder(statement.issuer, candidate.event_id, statement.digest)
     if holder == statement.digest:
         return False
     if statement.kind != "Adoption" or statement.subject.get("adopts") != holder.hex():

@@ -13,12 +13,12 @@ from ledger.audit_tiles import Broken
 from ledger.db import Database
 from ledger.erasure import erasure_statement
 from ledger.keys import create_keys
-from ledger.models import Base, EventRow, StatementRow, SubjectKey
+from ledger.models import Base, EventRow, HashHead, StatementRow, SubjectKey
 from ledger.objects import open_objects
 from ledger.receipts import receipt
 from ledger.shown import erasures
 from ledger.tiles import TileStore
-from tests.support.ledger import FARM, LOT, ORIGIN, Rig, p256
+from tests.support.ledger import FARM, LOT, ORIGIN, Rig, p256, quantity
 
 
 def audited(rig: Rig) -> Report:
@@ -104,6 +104,21 @@ def test_an_honest_log_audits_clean_and_every_tampering_is_named(full: Rig) -> N
                 continue
     assert missed == []
     audited(full)
+
+
+def test_an_event_id_that_an_issuer_took_twice_is_named(full: Rig) -> None:
+    taken = "urn:uuid:00000000-0000-4000-8000-00000000ffff"
+    first, second = (full.event(FARM, p256("farm"), eventID=taken, quantityList=[quantity(LOT, count)]) for count in (1, 2))
+    (index,) = full.log(first)
+    # What finds the first one is away while the second one comes: the one thing that no constraint of the database holds.
+    with tampered(full.database, "hash_heads", f'DELETE FROM hash_heads WHERE "index" = {index}'):
+        (again,) = full.log(second)
+        with full.database.reading() as session:
+            own = [dict(row._mapping) for row in session.execute(select(HashHead.__table__).where(HashHead.index == again))]
+    with full.database.engine.begin() as connection:
+        connection.execute(insert(HashHead), own)
+    with pytest.raises(Broken, match=f"its event ID {taken} is an earlier event's"):
+        audited(full)
 
 
 DAMAGES = {"gone": lambda data: None, "cut": lambda data: data[:-1], "changed": lambda data: bytes([data[0] ^ 1]) + data[1:]}
