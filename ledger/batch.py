@@ -7,7 +7,8 @@ Values in the order of the columns, never objects of the ORM: at 10,000 statemen
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import JSON, Connection
 from sqlalchemy.orm import Session
@@ -28,15 +29,10 @@ _HOT = [name for name, table in TABLES.items() if not any(isinstance(column.type
 """Derived tables without JSON; the others are rare, and take the way of project.store."""
 
 
-class _One(NamedTuple):
-    """A statement that got its index, until its rows are written."""
-
-    place: int
-    candidate: Candidate
-    entry: bytes
-    leaf: Hash
-    rows: Told
-    repeats: bool
+_One = tuple[int, Candidate, bytes, Hash, Told, bool]
+"""A statement that got its index, until its rows are written: the index, itself, its entry and leaf, what it tells, whether its
+event ID is another's on purpose."""
+_FIRST = itemgetter(0)
 
 
 class Batch:
@@ -53,7 +49,7 @@ class Batch:
         """Gather the rows of one statement that got its index."""
         leaf = leaf_hash(entry)
         self.leaves.append(leaf)
-        self._gathered.append(_One(index, candidate, entry, leaf, rows, repeats))
+        self._gathered.append((index, candidate, entry, leaf, rows, repeats))
 
     def flush(self) -> None:
         """Write what was gathered."""
@@ -65,9 +61,11 @@ class Batch:
         self._write("entries", ENTRY, [(at, time_ms, one.digest, entry, leaf) for at, one, entry, leaf, _, _ in gathered])
         self._write("statements", STATEMENT, [_statement(at, one, repeats) for at, one, _, _, _, repeats in gathered])
         # What stands by hashes is sorted in: each page is touched once, and not again and again at random.
+        # By the first column alone, which takes half of the time: they are gathered in the order of the second.
         heads = [(head, at) for at, one, _, _, _, repeats in gathered for head in _heads(one, repeats)]
-        self._write("hash_heads", ("head", "index"), sorted(heads))
-        self._write("subject_keys", ("key", "index"), sorted([(key, at) for at, one, *_ in gathered for key in one.keys]))
+        self._write("hash_heads", ("head", "index"), sorted(heads, key=_FIRST))
+        keys = [(key, at) for at, one, _, _, _, _ in gathered for key in one.keys]
+        self._write("subject_keys", ("key", "index"), sorted(keys, key=_FIRST))
         self._derive(gathered)
 
     def _derive(self, gathered: Sequence[_One]) -> None:

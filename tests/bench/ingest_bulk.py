@@ -20,7 +20,7 @@ from tests.bench.stage import Engine, engine, served, workspace
 from tests.support.service import Service
 
 BARE_S = 1.5  # seconds of bare verification, before and after
-GUESS = 12_000  # statements a second that are signed in advance: when they are all sent, the run ends
+GUESS = 16_000  # statements a second that are signed in advance: when they are all sent, the run ends
 
 
 @dataclass(frozen=True, slots=True)
