@@ -23,7 +23,6 @@ from verify.merkle import Hash, leaf_hash
 ENTRY = ("index", "time_ms", "digest", "entry", "leaf")
 STATEMENT = (
     "index", "digest", "signing_input_hash", "kind", "issuer", "kid", "event_id", "repeats", "valid_from", "jws", "disclosures",
-    "erased_by",
 )  # fmt: skip
 _HOT = [name for name, table in TABLES.items() if not any(isinstance(column.type, JSON) for column in table.__table__.c)]
 """Derived tables without JSON; the others are rare, and take the way of project.store."""
@@ -91,7 +90,7 @@ def _statement(index: int, one: Candidate, repeats: bool) -> tuple[Any, ...]:
     disclosures = json.dumps(list(one.disclosures)) if one.disclosures else "[]"
     return (
         index, one.digest, one.signing_input_hash, one.kind, one.issuer, one.kid, one.event_id, int(repeats), one.valid_from,
-        one.jws, disclosures, None,
+        one.jws, disclosures,
     )  # fmt: skip
 
 

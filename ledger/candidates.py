@@ -39,7 +39,6 @@ class Candidate(NamedTuple):
     event_key: bytes | None
     """SHA-256 over issuer and event ID: by this the log finds a taken one."""
     valid_from: str
-    jws: bytes
     disclosures: tuple[str, ...]
     keys: tuple[bytes, ...]
     """Subject keys in order, as the entry has them."""
@@ -48,15 +47,17 @@ class Candidate(NamedTuple):
     declares_error: bool
     rows: Told | None
     """None of a control statement: what it tells is read once it is judged."""
-    verified: bool = False
+    verified: bool
     """The signature is by the key of that thumbprint: true for ever, whatever the key's standing."""
+    jws: bytes
+    """At the end: it stays out where a candidate crosses to who has it already."""
 
     def record(self, index: int = 0, time_ms: int = 0) -> Record:
         """Read the statement again, with every disclosure: what the rare kinds are judged by.  Raises Fatal."""
         return read_stored(self.jws, self.disclosures, self.digest, index, time_ms)
 
 
-_JWS = Candidate._fields.index("jws")
+_ALL = len(Candidate._fields)
 
 
 def candidate_of(record: Record, *, verified: bool = False) -> Candidate:
@@ -67,11 +68,11 @@ def candidate_of(record: Record, *, verified: bool = False) -> Candidate:
     return Candidate(
         digest=statement.digest, signing_input_hash=sha256(statement.signing_input).digest(), kind=statement.kind,
         issuer=statement.issuer, kid=statement.kid, event_id=event_id, event_key=event_key(statement.issuer, event_id),
-        valid_from=statement.payload["validFrom"], jws=statement.jws,
+        valid_from=statement.payload["validFrom"],
         disclosures=tuple(shown.text for shown in statement.disclosures), keys=record.keys,
         serials=record.uris if in_clear else (), declares_error=event is not None and event.error_declaration,
         # Before its authority is judged no shape of a control statement is certain.
-        rows=None if statement.kind in CONTROL_KINDS else told_rows(record), verified=verified,
+        rows=None if statement.kind in CONTROL_KINDS else told_rows(record), verified=verified, jws=statement.jws,
     )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def read_stored(jws: bytes, disclosures: Sequence[str], digest: bytes, index: in
 def pack(found: Sequence[Candidate | Refused], sent: Sequence[bytes | None] = ()) -> bytes:
     """Print candidates and refusals for another process; a JWS that came from there, at its place in `sent`, stays out."""
     return marshal.dumps([
-        one.as_json() if isinstance(one, Refused) else tuple(one) if one.jws is not raw else (*one[:_JWS], None, *one[_JWS + 1 :])
+        one.as_json() if isinstance(one, Refused) else one[:-1] if one.jws is raw else tuple(one)
         for one, raw in zip(found, sent or [None] * len(found), strict=True)
     ])  # fmt: skip
 
@@ -104,7 +105,7 @@ def unpack(data: bytes, sent: Sequence[bytes | None] = ()) -> list[Candidate | R
     """Read what `pack` printed, and nothing else."""
     found = marshal.loads(data)  # noqa: S302
     return [
-        Refused.from_json(one) if type(one) is dict else Candidate._make(one) if one[_JWS] is not None
-        else Candidate._make((*one[:_JWS], raw, *one[_JWS + 1 :]))
+        Refused.from_json(one) if type(one) is dict
+        else Candidate._make(one if raw is None or len(one) == _ALL else (*one, raw))
         for one, raw in zip(found, sent or [None] * len(found), strict=True)
     ]  # fmt: skip

@@ -44,8 +44,12 @@ _END = (
 
 
 def seal_key(log: Signer) -> bytes:
-    """The key of the seals, for every process that holds the log's key."""
-    return HKDF(SHA256(), 32, None, b"originmark/parcel/v1").derive(log.private.private_bytes_raw())
+    """
+    The key of the seals, for every process that holds the log's key.
+
+    Its version is that of a candidate's members: what an earlier service sealed is refused and sent again, not misread.
+    """
+    return HKDF(SHA256(), 32, None, b"originmark/parcel/v2").derive(log.private.private_bytes_raw())
 
 
 def send(session: Session, items: Sequence[Candidate], key: bytes, *, now_ms: int, limit: int, together: bool = False) -> int:

@@ -97,7 +97,7 @@ def _read(raw: bytes, now: datetime, validator: EventValidator, jwks: Jwks) -> R
     running.update(b"." + encoded)
     candidate = Candidate(
         running.digest(), signed, KIND, issuer, kid, event_id,
-        sha256(f"{issuer}\n{event_id}".encode()).digest(), valid_from, raw, (), keys, (), False, rows, True,
+        sha256(f"{issuer}\n{event_id}".encode()).digest(), valid_from, (), keys, (), False, rows, True, raw,
     )  # fmt: skip
     return candidate, _verifier(kid, alg, jwk["x"], jwk.get("y", "")), (_base64(encoded), signing_input, signed)
 
