@@ -18,7 +18,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from ledger.batch import ENTRY, STATEMENT
+from ledger.batch import ENTRY
+from ledger.batch import STATEMENT as STORED
 from ledger.db import Database
 from ledger.earlier import heads_of
 from ledger.genesis import create_log
@@ -40,6 +41,7 @@ from verify.entry import Entry
 from verify.merkle import leaf_hash
 from verify.note import parse_note
 
+STATEMENT = (*STORED, "erased_by")
 SUBJECTS = 4  # keys of an entry: an event's issuer, product, lot and place
 DIGEST = slice(9, 41)  # of an entry: behind version and time
 
