@@ -16,17 +16,19 @@ async def read_body(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise too_large(limit)
-    received, more = bytearray(), True
+    parts: list[bytes] = []
+    received, more = 0, True
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise HttpProblem("body-cut-off", "the connection ended before the body did")
-        received += message.get("body", b"")
+        parts.append(message.get("body", b""))
+        received += len(parts[-1])
         more = message.get("more_body", False)
-        if len(received) > limit:
+        if received > limit:
             # The rest is not read: the server closes the connection after the answer.
             raise too_large(limit)
-    return bytes(received)
+    return b"".join(parts)
 
 
 def too_large(limit: int) -> HttpProblem:
