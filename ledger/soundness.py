@@ -19,6 +19,7 @@ from ledger.models import EntryRow, Log
 
 LOOK_S = 5.0  # a whole check of a large file takes minutes; what it finds in this time is found, and the audit finds the rest
 STEPS = 20_000  # instructions of SQLite's machine between two looks at the clock
+_LOST = "or `originmark restore` where there was one"
 _RESTORE = "Stop what writes to it, keep a copy of it, and restore the newest backup (`originmark restore`)."
 
 
@@ -39,7 +40,7 @@ def check_sound(database: Database) -> None:
     except DatabaseError as error:
         raise Unsound(f"the database {_name(database)} is damaged: {error.orig}.\n{_RESTORE}") from None
     if origin is None:
-        raise Unsound("this database has no log yet: run `originmark init`")
+        raise Unsound(f"this database has no log: run `originmark init`, {_LOST}")
 
 
 def _check_pages(connection: Connection) -> None:
@@ -76,7 +77,7 @@ def is_out_of_reach(error: DBAPIError) -> bool:
 def _why_not(database: Database, error: Exception) -> str:
     text = str(getattr(error, "orig", error)).split("\n")[0]
     if lacks_tables(error):
-        return "this database has not all tables of this version: run `originmark init`, or `originmark db upgrade`"
+        return f"this database has not all tables of this version: run `originmark db upgrade`; or `originmark init`, {_LOST}"
     return f"the database {_name(database)} cannot be read: {text}"
 
 

@@ -23,6 +23,7 @@ from ledger.objects import HttpObjects, open_objects
 from ledger.pooling import Outcome
 from ledger.problems import Refused
 from ledger.running import database_of, sequencer_of
+from ledger.seen import own_file
 from ledger.sequencer import system_clock
 from ledger.settings import Settings
 from ledger.soundness import is_out_of_reach, lacks_tables
@@ -56,7 +57,8 @@ def why_unreached(error: DBAPIError) -> str | None:
     """Why the database could not be asked, and what to do; None where it was asked, and is wrong."""
     if not is_out_of_reach(error):
         return None
-    more = "Run `originmark init` or `originmark db upgrade`, or set" if lacks_tables(error) else "Start it, or correct"
+    what = "Run `originmark db upgrade`, or `originmark restore` where a log was; or set"
+    more = what if lacks_tables(error) else "Start it, or correct"
     return f"the database cannot be used: {str(error.orig).strip()}\n{more} ORIGINMARK_DATA or ORIGINMARK_DATABASE_URL."
 
 
@@ -87,6 +89,10 @@ def office() -> Iterator[Office]:
         keys = load_keys(settings.keys, settings.origin)
     except (FileNotFoundError, KeyRefused, NotPrivate) as error:
         fail(f"{error}\nRun `originmark init` first, or set ORIGINMARK_DATA and ORIGINMARK_ORIGIN.", UNREACHED)
+    file = own_file(settings)
+    if file is not None and not file.exists():
+        # Opening it would leave an empty one, which looks like a database to whoever comes next.
+        fail(f"there is no {file}: where a log was, run `originmark restore`; or set ORIGINMARK_DATA", UNREACHED)
     with opened() as database:
         _insist_on_its_log(database, settings.origin)
         yield Office(settings, database, keys)

@@ -62,6 +62,7 @@ def init(
             who = registrar or registrar_uri(settings.origin)
             with database.writing() as session:
                 log_id = create_log(session, keys, now_ms=system_clock(), registrar=who, anchor_signers=[signer.address])
+                _check_unserved(settings)
                 session.commit()
             # A crash before this line: the log is there, and the service publishes it when it starts.
             sequencer_of(settings, database, keys).recover()
@@ -73,6 +74,15 @@ def init(
         database.close()
     typer.echo(f"origin     {settings.origin}\nlog key    {keys.log.vkey.format()}\nclock key  {keys.clock.vkey.format()}")
     typer.echo(f"registrar  {who}\nanchor     {signer.address}\nlog id     0x{log_id.hex()}")
+
+
+def _check_unserved(settings: Settings) -> None:
+    # Another genesis under the same name would fork the log; the next start would refuse, and leave the operator with two.
+    if store_of(settings).read_checkpoint() is not None:
+        raise LogExists(
+            f"the tiles of {settings.origin} serve a checkpoint, and this database knows no log: it was lost.  Bring it back "
+            "from a backup with `originmark restore`; a new log needs another origin, and tiles elsewhere"
+        )
 
 
 def audit(

@@ -2,7 +2,9 @@
 
 import json
 import re
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,18 @@ def test_init_creates_a_log_once_and_its_keys_are_private(made: Path) -> None:
     assert "1 entries give the root" in run("audit")
 
 
+def test_no_second_log_is_begun_where_the_database_of_the_first_was_lost(made: Path) -> None:
+    """Another genesis under the same name would fork the log before anybody had looked for a backup."""
+    (made / "ledger.db").unlink()
+    assert "originmark restore" in run("audit", code=3)
+    assert not (made / "ledger.db").exists()
+    served = (made / "tiles" / "checkpoint").read_bytes()
+    assert "originmark restore" in run("init", code=1)
+    assert (made / "tiles" / "checkpoint").read_bytes() == served
+    with closing(sqlite3.connect(made / "ledger.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM entries").fetchone() == (0,)
+
+
 def test_a_key_that_others_can_read_is_refused(made: Path) -> None:
     (made / "keys" / "log.pem").chmod(0o640)
     with pytest.raises((KeyRefused, NotPrivate)):
@@ -80,9 +94,11 @@ def test_an_audit_that_finds_nothing_to_read_says_so_and_calls_no_log_broken(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ORIGINMARK_DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
+    assert run("audit", code=3).startswith(f"there is no {tmp_path / 'empty.db'}")
+    (tmp_path / "empty.db").touch()
     told = run("audit", code=3)
     assert told.startswith("COULD NOT BE CHECKED: the database cannot be used: no such table")
-    assert "originmark init" in told
+    assert "originmark restore" in told
     monkeypatch.setenv("ORIGINMARK_DATABASE_URL", "postgresql+psycopg://127.0.0.1:9/none")
     assert run("audit", code=3).startswith("COULD NOT BE CHECKED: the database cannot be used: ")
     assert run("audit", "http://127.0.0.1:9/log", code=3).startswith("COULD NOT BE CHECKED: http://127.0.0.1:9/log")
