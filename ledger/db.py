@@ -6,7 +6,8 @@ then wants to write cannot wait its turn.  Nothing here commits; whoever opens a
 
 A commit of `writing` is on the disk when it returns.  One of `noting` is seen by everybody at once, and may be lost in a power
 cut, with every later note and with nothing else: both databases write one journal in order, and the next commit of `writing`
-takes all before it to the disk.  So a note may hold only what a start can find out again.
+takes all before it to the disk.  So a note may hold only what a start can find out again.  Where replicas confirm commits it
+waits for them as any other.
 
 Source: sqlite.org/wal.html, sqlite.org/lang_transaction.html, sqlite.org/pragma.html#pragma_synchronous; PostgreSQL manual,
 "Asynchronous Commit".
@@ -33,6 +34,12 @@ _FENCE = """
     SELECT pg_terminate_backend(l.pid) FROM pg_locks l
       JOIN pg_class c ON c.oid = l.relation JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
      WHERE l.mode = 'RowExclusiveLock' AND c.relname IN ('entries', 'checkpoint', 'published') AND l.pid <> pg_backend_pid()
+"""
+# Where replicas confirm commits they confirm notes, too: one of them is the next primary, and readers would be told by it, until
+# a sequencer has begun there, that what they have a receipt of is pending.
+_UNHURRIED = """
+    SELECT set_config('synchronous_commit',
+                      CASE current_setting('synchronous_standby_names') WHEN '' THEN 'off' ELSE 'on' END, true)
 """
 WRITE, NOTE = "write", "note"  # kinds of transactions
 SILENCE_S = 15  # a leader that checked nothing for so long is taken for dead, though its machine keeps the connection open
@@ -118,8 +125,7 @@ def _begin(connection: Connection) -> None:
     kind = connection.get_execution_options().get("originmark")
     if connection.dialect.name != "sqlite":
         if kind == NOTE:
-            # With replicas that confirm commits it means, too, that none of them is waited for.
-            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            connection.exec_driver_sql(_UNHURRIED)
         return
     if kind is not None:
         # Said each time: a connection goes from hand to hand, and what the last one wanted must not decide.
