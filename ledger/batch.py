@@ -21,9 +21,8 @@ from ledger.writing import write_tuples
 from verify.merkle import Hash, leaf_hash
 
 ENTRY = ("index", "time_ms", "digest", "entry", "leaf")
-STATEMENT = (
-    "index", "digest", "signing_input_hash", "kind", "issuer", "kid", "event_id", "repeats", "valid_from", "jws", "disclosures",
-)  # fmt: skip
+_FIRST_OF = Candidate._fields[: Candidate._fields.index("event_key")]  # members that have a column each, by one name
+STATEMENT = ("index", *_FIRST_OF, "repeats", "jws", "disclosures")
 _HOT = [name for name, table in TABLES.items() if not any(isinstance(column.type, JSON) for column in table.__table__.c)]
 """Derived tables without JSON; the others are rare, and take the way of project.store."""
 
@@ -88,10 +87,7 @@ class Batch:
 
 def _statement(index: int, one: Candidate, repeats: bool) -> tuple[Any, ...]:
     disclosures = json.dumps(list(one.disclosures)) if one.disclosures else "[]"
-    return (
-        index, one.digest, one.signing_input_hash, one.kind, one.issuer, one.kid, one.event_id, int(repeats), one.valid_from,
-        one.jws, disclosures,
-    )  # fmt: skip
+    return (index, *one[: len(_FIRST_OF)], int(repeats), one.jws, disclosures)
 
 
 def _heads(one: Candidate, repeats: bool) -> tuple[int, ...]:

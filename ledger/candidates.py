@@ -36,9 +36,9 @@ class Candidate(NamedTuple):
     kid: str
     event_id: str | None
     """For TraceabilityEvent and Adoption."""
+    valid_from: str
     event_key: bytes | None
     """SHA-256 over issuer and event ID: by this the log finds a taken one."""
-    valid_from: str
     disclosures: tuple[str, ...]
     keys: tuple[bytes, ...]
     """Subject keys in order, as the entry has them."""
@@ -67,8 +67,8 @@ def candidate_of(record: Record, *, verified: bool = False) -> Candidate:
     in_clear = (event is None or not event.is_selling) and any("/21/" in uri for uri in record.uris)
     return Candidate(
         digest=statement.digest, signing_input_hash=sha256(statement.signing_input).digest(), kind=statement.kind,
-        issuer=statement.issuer, kid=statement.kid, event_id=event_id, event_key=event_key(statement.issuer, event_id),
-        valid_from=statement.payload["validFrom"],
+        issuer=statement.issuer, kid=statement.kid, event_id=event_id, valid_from=statement.payload["validFrom"],
+        event_key=event_key(statement.issuer, event_id),
         disclosures=tuple(shown.text for shown in statement.disclosures), keys=record.keys,
         serials=record.uris if in_clear else (), declares_error=event is not None and event.error_declaration,
         # Before its authority is judged no shape of a control statement is certain.

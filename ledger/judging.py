@@ -87,7 +87,6 @@ class Judge:
             copy = self._check_signature(candidate)
             if copy is not None:
                 return self._merge(candidate, copy)._replace(repeated=True)
-            self._check_key(candidate)
             if control:
                 check_control(candidate.record().statement, self._index, self.history)
             if candidate.serials:
@@ -122,24 +121,30 @@ class Judge:
         self.history.forget()
         self._in_force.clear()
 
-    def _check_key(self, candidate: Candidate) -> None:
-        """The key is its party's here.  Asked once, since only a control statement changes the answer."""
+    def _check_signature(self, candidate: Candidate) -> Sequenced | None:
+        """
+        The earlier copy where there is one; else the key is its party's here.  Raises NotGranted, BadSignature.
+
+        Both are asked once for each key, since only a control statement changes the answer.
+        """
         who = (candidate.issuer, candidate.kid)
-        if who not in self._in_force:
+        known = who in self._in_force
+        if not known or not candidate.verified:
+            self._check_granted(candidate)
+        copy = self._known.get(candidate.signing_input_hash)
+        if copy is None and not known:
             key_at(self.history, *who, self._index)
             if len(self._in_force) >= MAX_KEYS:
                 self._in_force.clear()
             self._in_force.add(who)
+        return copy
 
-    def _check_signature(self, candidate: Candidate) -> Sequenced | None:
-        """The earlier copy where there is one.  Raises NotGranted, BadSignature."""
-        if not candidate.verified or (candidate.issuer, candidate.kid) not in self._in_force:
-            grants = self.history.grants(candidate.kid, self._index)
-            if not grants:
-                raise NotGranted("no registrar bound this key to anybody here", code="unknown-key", where="/header/kid")
-            if not candidate.verified:
-                verify_signature(candidate.record().statement, grants[0].jwk)
-        return self._known.get(candidate.signing_input_hash)
+    def _check_granted(self, candidate: Candidate) -> None:
+        grants = self.history.grants(candidate.kid, self._index)
+        if not grants:
+            raise NotGranted("no registrar bound this key to anybody here", code="unknown-key", where="/header/kid")
+        if not candidate.verified:
+            verify_signature(candidate.record().statement, grants[0].jwk)
 
     def _repeats(self, candidate: Candidate) -> bool:
         """Whether the event ID is another's on purpose.  Raises Refused where it is taken."""

@@ -96,8 +96,8 @@ def _read(raw: bytes, now: datetime, validator: EventValidator, jwks: Jwks) -> R
     signed = running.digest()
     running.update(b"." + encoded)
     candidate = Candidate(
-        running.digest(), signed, KIND, issuer, kid, event_id,
-        sha256(f"{issuer}\n{event_id}".encode()).digest(), valid_from, (), keys, (), False, rows, True, raw,
+        running.digest(), signed, KIND, issuer, kid, event_id, valid_from,
+        sha256(f"{issuer}\n{event_id}".encode()).digest(), (), keys, (), False, rows, True, raw,
     )  # fmt: skip
     return candidate, _verifier(kid, alg, jwk["x"], jwk.get("y", "")), (_base64(encoded), signing_input, signed)
 

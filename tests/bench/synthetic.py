@@ -149,6 +149,6 @@ def entries(count: int) -> list[bytes]:
 def _statement(index: int, digest: bytes) -> tuple[Any, ...]:
     other = sha256(digest).digest()
     return (
-        index, digest, other, "TraceabilityEvent", "https://farm.example/bench", "",
-        f"urn:uuid:{digest[:16].hex()}", 0, "2026-11-01T06:00:00+08:00", None, "[]", 0,
+        index, digest, other, "TraceabilityEvent", "https://farm.example/bench", "", f"urn:uuid:{digest[:16].hex()}",
+        "2026-11-01T06:00:00+08:00", 0, None, "[]", 0,
     )  # fmt: skip
