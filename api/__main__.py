@@ -18,7 +18,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from ledger.cli import ledger_app
-from ledger.commands.common import UNREACHED, USAGE, fail, office, why_unreached
+from ledger.commands.common import UNREACHED, USAGE, fail, insist_on_address, office, why_unreached
 from ledger.db import Busy, Database, sequencer_lock
 from ledger.problems import Fatal
 from ledger.running import database_of
@@ -42,17 +42,13 @@ def serve(
     """Serve the log until interrupted; requests that wait for their receipt are finished first."""
     from api.app import create_app
     from api.logs import write_journal
-    from api.server import serve_app, try_address
+    from api.server import serve_app
 
     settings = Settings()
     with office() as desk, _alone(settings):
         # The same is asked again when the server starts; here the answer is a sentence and no traceback.
         _insist_on_a_sound_database(desk.database)
-    try:
-        try_address(host, port)
-    except OSError as error:
-        why = f"cannot listen on {host} port {port}: {error.strerror or error}"
-        fail(f"{why}\nEnd what listens there, or choose another --port or --host.", UNREACHED)
+    insist_on_address(host, port)
     write_journal(settings.log_format)
     if not serve_app(create_app(settings), settings, host=host, port=port):
         raise typer.Exit(1)
@@ -71,6 +67,7 @@ def demo(
     from api.demo.stage import NotOurs
     from api.logs import write_journal
 
+    insist_on_address(host, port)  # or a season would be played first
     write_journal("text", level=logging.WARNING)
     console = Console()
     try:

@@ -2,7 +2,6 @@
 The HTTP server: uvicorn, with the limits it has not, and a stop that loses nobody's answer.
 
     serve_app     run until a signal, drain, return
-    try_address   whether it could listen there
     Draining      uvicorn.Server: a signal first turns `readyz` and new submissions away, then closes the sockets
     Guarded       uvicorn's parser: a head that comes too slowly or never ends, too many connections, a reader who never reads
 
@@ -15,7 +14,6 @@ Source: uvicorn (protocols/http/httptools_impl.py, server.py); RFC 9110 section 
 import asyncio
 import logging
 import os
-import socket
 import time
 from functools import partial
 from threading import Timer
@@ -47,14 +45,6 @@ def serve_app(app: FastAPI, settings: Settings, *, host: str, port: int) -> bool
     server = Draining(config, app.state.traffic, settings.drain_notice_s)
     server.run()
     return server.started
-
-
-def try_address(host: str, port: int) -> None:
-    """Raise OSError where nothing can listen now: the server itself would say so in the journal's form, after its start."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    with socket.socket(family, kind, protocol) as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server: what a process before left is no obstacle
-        tried.bind(address)
 
 
 class Draining(uvicorn.Server):

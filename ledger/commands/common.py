@@ -2,6 +2,7 @@
 What the commands share: opening the ledger, saying no, and getting a statement published with or without a running service.
 """
 
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,6 +61,18 @@ def why_unreached(error: DBAPIError) -> str | None:
     what = "Run `originmark db upgrade`, or `originmark restore` where a log was; or set"
     more = what if lacks_tables(error) else "Start it, or correct"
     return f"the database cannot be used: {str(error.orig).strip()}\n{more} ORIGINMARK_DATA or ORIGINMARK_DATABASE_URL."
+
+
+def insist_on_address(host: str, port: int) -> None:
+    """End the command where nothing can listen now: the server itself would say so in the journal's form, after its start."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server, which takes over a port
+            tried.bind(address)
+    except OSError as error:
+        why = f"cannot listen on {host} port {port}: {error.strerror or error}"
+        fail(f"{why}\nEnd what listens there, or choose another --port or --host.", UNREACHED)
 
 
 def tiles_at(where: str) -> TileStore:

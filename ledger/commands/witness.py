@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from ledger.commands.common import fail, office, opened
+from ledger.commands.common import fail, insist_on_address, office, opened
 from ledger.keys import note_signer
 from ledger.models import CosignatureRow, Published, WitnessRow
 from ledger.running import LOCAL, local_witness
@@ -162,8 +162,10 @@ def serve_witness(
     from ledger.witnessing.app import create_witness_app
 
     own = _own(data)
+    insist_on_address(host, port)
     own.export()  # what a crash may have kept from its file
     typer.echo(own.signer.vkey.format())
+    typer.echo(f"listening on http://{host}:{port}", err=True)
     config = uvicorn.Config(
         create_witness_app(own), host=host, port=port, log_config=None, access_log=False, server_header=False,
         limit_concurrency=AT_ONCE,
