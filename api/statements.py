@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from api.bodies import media_type, read_body
+from api.bodies import media_type, read_body, read_lines
 from api.cors import preflight
 from api.deps import Direct, Reading, Service, Serving, service_of
 from api.language import pick_language
@@ -84,8 +84,7 @@ async def _read(request: Request) -> Submission:
     if not single and media not in (LINES, JSON_LINES):
         raise HttpProblem("not-supported", f"send {', '.join((*ONE, LINES, JSON_LINES))}", where="content-type")
     # More than a statement may have: then the refusal is the statement's own, as in a line.
-    body = await read_body(request, MAX_ONE if single else MAX_BODY)
-    items: list[bytes | Refused] = [body] if single else _lines(body, as_json=media == JSON_LINES)
+    items: list[bytes | Refused] = [await read_body(request, MAX_ONE)] if single else await _lines(request, media == JSON_LINES)
     asked = request.headers.get("prefer", "").lower().replace(" ", "").split(",")
     behaviour = request.headers.get("gs1-capture-error-behaviour", "proceed").strip().lower()
     if behaviour not in ("proceed", "rollback"):
@@ -93,11 +92,8 @@ async def _read(request: Request) -> Submission:
     return Submission(items, single, behaviour == "rollback", "respond-async" in asked)
 
 
-def _lines(body: bytes, *, as_json: bool) -> list[bytes | Refused]:
-    lines = body.removesuffix(b"\n").split(b"\n") if body else []
-    if len(lines) > MAX_LINES:
-        raise Refused("too-many-lines", f"{len(lines)} lines; at most {MAX_LINES} at a time")
-    texts = [line.removesuffix(b"\r") for line in lines]
+async def _lines(request: Request, as_json: bool) -> list[bytes | Refused]:
+    texts = [line.removesuffix(b"\r") for line in await read_lines(request, MAX_BODY, MAX_LINES)]
     return [_of_json(text) for text in texts] if as_json else list(texts)
 
 
