@@ -3,6 +3,8 @@ Auditing event IDs: no issuer takes one twice, in a log of any length.
 
 What was taken is kept in a file that SQLite makes for this one connection, on the disk once it outgrows its cache, and gone with
 it: in memory it would be some gigabytes at ten million statements.  Nothing in the ledger's own tables is believed for it.
+
+Source: protocol.md section 2; sqlite.org/inmemorydb.html, temporary databases.
 """
 
 import sqlite3

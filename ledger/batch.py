@@ -21,8 +21,8 @@ from ledger.writing import write_tuples
 from verify.merkle import Hash, leaf_hash
 
 ENTRY = ("index", "time_ms", "digest", "entry", "leaf")
-_FIRST_OF = Candidate._fields[: Candidate._fields.index("event_key")]  # members that have a column each, by one name
-STATEMENT = ("index", *_FIRST_OF, "repeats", "jws", "disclosures")
+_SAME = Candidate._fields[: Candidate._fields.index("event_key")]  # a candidate's members that are columns by the same names
+STATEMENT = ("index", *_SAME, "repeats", "jws", "disclosures")
 _HOT = [name for name, table in TABLES.items() if not any(isinstance(column.type, JSON) for column in table.__table__.c)]
 """Derived tables without JSON; the others are rare, and take the way of project.store."""
 
@@ -30,7 +30,7 @@ _HOT = [name for name, table in TABLES.items() if not any(isinstance(column.type
 _One = tuple[int, Candidate, bytes, Hash, Told, bool]
 """A statement that got its index, until its rows are written: the index, itself, its entry and leaf, what it tells, whether its
 event ID is another's on purpose."""
-_FIRST = itemgetter(0)
+_by_first = itemgetter(0)
 
 
 class Batch:
@@ -61,9 +61,9 @@ class Batch:
         # What stands by hashes is sorted in: each page is touched once, and not again and again at random.
         # By the first column alone, which takes half of the time: they are gathered in the order of the second.
         heads = [(head, at) for at, one, _, _, _, repeats in gathered for head in _heads(one, repeats)]
-        self._write("hash_heads", ("head", "index"), sorted(heads, key=_FIRST))
+        self._write("hash_heads", ("head", "index"), sorted(heads, key=_by_first))
         keys = [(key, at) for at, one, _, _, _, _ in gathered for key in one.keys]
-        self._write("subject_keys", ("key", "index"), sorted(keys, key=_FIRST))
+        self._write("subject_keys", ("key", "index"), sorted(keys, key=_by_first))
         self._derive(gathered)
 
     def _derive(self, gathered: Sequence[_One]) -> None:
@@ -87,7 +87,7 @@ class Batch:
 
 def _statement(index: int, one: Candidate, repeats: bool) -> tuple[Any, ...]:
     disclosures = json.dumps(list(one.disclosures)) if one.disclosures else "[]"
-    return (index, *one[: len(_FIRST_OF)], int(repeats), one.jws, disclosures)
+    return (index, *one[: len(_SAME)], int(repeats), one.jws, disclosures)
 
 
 def _heads(one: Candidate, repeats: bool) -> tuple[int, ...]:

@@ -26,7 +26,8 @@ class Candidate(NamedTuple):
     """
     A statement whose every order-free rule holds; the signature's too where `verified`.
 
-    A tuple, since thousands a second are made, and made again in another process.
+    A tuple, since thousands a second are made, and made again in another process.  What comes before `event_key` stands in its
+    row of the table statements as it stands here (batch.py).
     """
 
     digest: bytes

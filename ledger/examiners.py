@@ -104,7 +104,7 @@ def settle_down() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 20, 100)  # some two batches of the largest
+    gc.set_threshold(200_000, 20, 100)  # each looks at all that a few batches in hand are made of
 
 
 def examine_here(raws: Iterable[bytes], now_ms: int, validator: EventValidator, jwks: Jwks) -> Examined:

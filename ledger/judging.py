@@ -84,7 +84,7 @@ class Judge:
         if control:
             self.flush()
         try:
-            copy = self._check_signature(candidate)
+            copy = self._check_signer(candidate)
             if copy is not None:
                 return self._merge(candidate, copy)._replace(repeated=True)
             if control:
@@ -121,7 +121,7 @@ class Judge:
         self.history.forget()
         self._in_force.clear()
 
-    def _check_signature(self, candidate: Candidate) -> Sequenced | None:
+    def _check_signer(self, candidate: Candidate) -> Sequenced | None:
         """
         The earlier copy where there is one; else the key is its party's here.  Raises NotGranted, BadSignature.
 
