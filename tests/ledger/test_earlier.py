@@ -1,12 +1,17 @@
 """What is found by eight bytes is decided by the whole hash, and what is unique is judged, since no constraint holds it."""
 
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, text
 
 from ledger.audit import audit_ledger
 from ledger.audit_tiles import Broken
-from ledger.candidates import candidate_of
-from ledger.earlier import heads_of
+from ledger.candidates import Candidate, candidate_of
+from ledger.db import Database, open_database
+from ledger.earlier import earlier, heads_of
 from ledger.finding import head
 from ledger.models import HashHead, StatementRow
 from ledger.receipts import Unknown, receipt
@@ -75,3 +80,36 @@ def test_a_statement_that_was_logged_twice_is_found_by_the_audit(farm: Rig) -> N
     with farm.database.reading() as session:
         named = session.scalars(select(StatementRow.digest).where(StatementRow.index >= first)).all()
     assert named == [parse_statement(raw).digest] * 2
+
+
+@pytest.fixture
+def long_log(postgres: Any) -> Iterator[Database]:
+    """A PostgreSQL whose log has 30,000 statements, of which it has just taken statistics."""
+    name = postgres.lend()
+    database = open_database(postgres.url_of(name))
+    count = {"count": 30_000}
+    rows = "FROM generate_series(1, :count) AS at"
+    with database.writing() as session:
+        session.execute(text(f"""INSERT INTO entries SELECT at, 0, sha256(at::text::bytea), '\\x00', '\\x00' {rows}"""), count)
+        columns = "index, digest, signing_input_hash, kind, issuer, kid, event_id, valid_from, repeats, jws, disclosures"
+        hashed = "sha256(at::text::bytea)"
+        values = f"at, {hashed}, {hashed}, 'TraceabilityEvent', 'i', 'k', at::text, '', 0, '\\x00', '[]'"
+        session.execute(text(f"INSERT INTO statements ({columns}) SELECT {values} {rows}"), count)
+        session.execute(text(f"INSERT INTO hash_heads SELECT at, at {rows}"), count)
+        session.commit()
+        for table in ("entries", "statements", "hash_heads"):
+            session.execute(text(f"ANALYZE {table}"))
+        session.commit()
+    yield database
+    database.close()
+    postgres.take_back(name)
+
+
+def test_thousands_of_new_statements_are_looked_for_by_index_however_the_database_guesses(long_log: Database) -> None:
+    """It would guess that each is there, since each was asked for, and read three whole tables to join them."""
+    hashed = [sha256(b"%d" % number).digest() for number in range(8_000)]
+    new = [Candidate(one, one, "TraceabilityEvent", "i", "k", "e", "", one, (), (), (), False, None, True, b"") for one in hashed]
+    with long_log.writing() as session:
+        assert not earlier(session, new).places
+        whole = session.scalars(text("SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0"))
+        assert list(whole) == []
