@@ -12,6 +12,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
@@ -25,10 +26,31 @@ Line = MutableMapping[str, Any]
 log = structlog.get_logger()
 
 
+class Journal:
+    """
+    A stream that takes lines where it can.  A journal whose disk is full, or whose reader has gone, must stop nobody: the error
+    would end the very thread that reports what the full disk did to it.  What was lost is seen in the metrics.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or lose it."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written, or keep it for the next time."""
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def write_journal(form: str = "auto", stream: TextIO | None = None, level: int = logging.INFO) -> None:
     """Set up the process's logging: `form` is auto, json or text.  For the command line only; nothing else calls it."""
-    target = stream or sys.stderr
-    is_text = form == "text" or (form == "auto" and target.isatty())
+    target: Any = Journal(stream or sys.stderr)
+    is_text = form == "text" or (form == "auto" and (stream or sys.stderr).isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -12,8 +12,10 @@ import structlog
 from sqlalchemy.exc import StatementError
 
 from api.logs import request_line, write_journal, write_lines
-from tests.support.ledger import FARM, event_body, p256, payload
-from tests.support.service import running_service
+from producers.keys import read_key
+from producers.sign import sign
+from tests.support.ledger import FARM, GTIN, event_body, p256, payload
+from tests.support.service import Service, running_service
 
 
 @pytest.fixture
@@ -28,8 +30,6 @@ def journal() -> Iterator[io.StringIO]:
 
 
 def test_every_line_of_a_serving_process_is_json_and_names_no_subject(tmp_path: Path) -> None:
-    from producers.sign import sign
-
     with running_service(tmp_path) as service:
         raw = sign(payload("TraceabilityEvent", FARM, event_body(1)), p256("nobody"))
         header = {"content-type": "application/vc+jwt", "x-request-id": "from-a-client.1"}
@@ -98,3 +98,20 @@ def test_the_line_of_a_request_is_what_the_general_way_would_write(journal: io.S
     first, second = (json.loads(line) for line in journal.getvalue().splitlines())
     assert len(first.pop("timestamp")) == len(second.pop("timestamp"))
     assert first == second
+
+
+def test_a_journal_on_a_full_disk_stops_nobody(tmp_path: Path) -> None:
+    """The sequencer says what happened to it after each batch; what it says must not end it."""
+    service = Service(tmp_path / "operator")
+    service.command("init")
+    key = service.enrol(tmp_path, FARM, "producer", mint=(GTIN,))
+    service.launch(Path("/dev/full"))
+    try:
+        service.wait_ready()
+        for number in (1, 2):
+            raw = sign(payload("TraceabilityEvent", FARM, event_body(number)), read_key(key))
+            header = {"content-type": "application/vc+jwt"}
+            answer = httpx2.post(f"{service.url}/statements", content=raw, headers=header, timeout=30).json()
+            assert answer["status"] == "published", answer
+    finally:
+        assert service.end() == 0

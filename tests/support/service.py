@@ -67,12 +67,17 @@ class Service:
 
     def start(self) -> None:
         """Start, and return when it is ready."""
-        self.launch(self.data.parent / f"{self.data.name}.log")
+        log = self.data.parent / f"{self.data.name}.log"
+        self.launch(log)
+        self.wait_ready(log)
+
+    def wait_ready(self, log: Path | None = None) -> None:
+        """Return when a launched one is ready; raises RuntimeError with the end of its log where it is not."""
         assert self.process is not None
         deadline = time.monotonic() + READY_S
         while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((self.data.parent / f"{self.data.name}.log").read_text()[-3000:])
+                raise RuntimeError("not ready" if log is None else log.read_text()[-3000:])
             threading.Event().wait(POLL_S)
 
     def launch(self, log: Path) -> None:
