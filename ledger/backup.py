@@ -26,7 +26,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
 
-from ledger.db import Database, open_database
+from ledger.db import Database, alone_in, open_database
 from ledger.keys import Keys
 from ledger.migrate import check, upgrade
 from ledger.models import Base, CheckpointRow, EntryRow, Log
@@ -71,11 +71,17 @@ def make_backup(database: Database, keys: Keys, folder: Path, *, now_ms: int, ke
     """
     Write a backup into `folder`, which must be empty or absent; the log may go on meanwhile.
 
-    Raises BadBackup where the copy does not give the signed root: then the database is damaged, and older backups matter.
-    Whatever it raises, the folder is as it was before; what a killed one left does not stop the next.
+    Raises BadBackup where the copy does not give the signed root: then the database is damaged, and older backups matter; Busy
+    where another backup is being written there.  Whatever it raises, the folder is as it was before; what a killed one left does
+    not stop the next.
     """
     is_new = not folder.exists()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with alone_in(folder):
+        return _fill(database, keys, folder, now_ms, keys_from, is_new)
+
+
+def _fill(database: Database, keys: Keys, folder: Path, now_ms: int, keys_from: Path | None, is_new: bool) -> Manifest:
     draft = folder / DRAFT
     if draft.exists():
         # What a backup left that was killed.  It had begun to move its files where its manifest is still in the draft.

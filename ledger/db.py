@@ -169,6 +169,22 @@ def single_process_lock(data: Path, name: str = "serve.lock") -> Iterator[None]:
 
 
 @contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same out of a folder; raises Busy.  No file is made, and none is left."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"another process works in {folder}") from None
+        except OSError:
+            pass  # a network's file system that locks no folders: nobody is kept out, as before
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def sequencer_lock(database: Database, data: Path, *, silence_s: int = 0) -> Iterator[Callable[[], None]]:
     """
     Hold the right to sequence; raises Busy where another process has it.  Yields a check that raises LeaseLost.

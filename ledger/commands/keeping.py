@@ -36,7 +36,7 @@ def backup(
         keys_from = desk.settings.keys if with_keys else None
         try:
             made = make_backup(desk.database, desk.keys, folder, now_ms=system_clock(), keys_from=keys_from)
-        except BadBackup as error:
+        except (BadBackup, Busy) as error:
             fail(str(error))
         except (OSError, sqlite3.OperationalError) as error:
             fail(f"no backup was written to {folder}: {error}", UNREACHED)

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from ledger.audit import audit_ledger
 from ledger.backup import DRAFT, FILE, KEYS, MANIFEST, BadBackup, make_backup, read_backup
-from ledger.db import Database, open_database
+from ledger.db import Busy, Database, alone_in, open_database
 from ledger.freezing import freeze_of
 from ledger.models import EntryRow, StatementRow
 from ledger.problems import Fatal
@@ -313,3 +313,14 @@ class TestRecovery:
         entries.write_bytes(data)
         with pytest.raises(Fatal, match="do not continue the backup"):
             operator.restore(sqlite_settings(operator, tmp_path / "new"), statements=[operator.file_of_since()])
+
+
+def test_a_second_backup_into_one_folder_leaves_the_first_ones_work_alone(operator: Operator, tmp_path: Path) -> None:
+    """It would have taken the first one's draft for what a killed one left."""
+    folder = tmp_path / "twice"
+    (folder / DRAFT).mkdir(parents=True)
+    (folder / DRAFT / FILE).write_bytes(b"half a copy")
+    with alone_in(folder), pytest.raises(Busy, match="another process works in"):
+        make_backup(operator.rig.database, operator.rig.keys, folder, now_ms=operator.rig.now_ms)
+    assert (folder / DRAFT / FILE).read_bytes() == b"half a copy"
+    assert make_backup(operator.rig.database, operator.rig.keys, folder, now_ms=operator.rig.now_ms).size
