@@ -14,6 +14,7 @@ Source: uvicorn (protocols/http/httptools_impl.py, server.py); RFC 9110 section 
 import asyncio
 import logging
 import os
+import resource
 import time
 from functools import partial
 from threading import Timer
@@ -32,6 +33,8 @@ log = logging.getLogger("originmark.server")
 
 DRAIN_S = 30  # seconds that a request may still take when the server is told to stop: it may be waiting for its receipt
 STOP_S = 75.0  # then the process ends whatever hangs: what was acknowledged is in the database, and a start goes on from there
+OWN_FILES = 256  # open at once beside connections: databases, tiles, workers, whom we ask
+LEAST = 16  # connections, however little the system allows
 STUCK_S = 120.0  # seconds that an answer may lie unread
 _HEAD = b"HTTP/1.1 %d %s\r\ncontent-type: application/problem+json\r\ncontent-length: %d\r\nconnection: close\r\n%s\r\n"
 
@@ -40,11 +43,29 @@ def serve_app(app: FastAPI, settings: Settings, *, host: str, port: int) -> bool
     """Serve until told to stop; whether it ever started.  The caller has set up logging."""
     config = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, server_header=False, ws="none",
-        timeout_graceful_shutdown=DRAIN_S, http=guarded(settings),
+        timeout_graceful_shutdown=DRAIN_S, http=guarded(settings, connections_for(settings.max_connections)),
     )  # fmt: skip
     server = Draining(config, app.state.traffic, settings.drain_notice_s)
     server.run()
     return server.started
+
+
+def connections_for(wanted: int) -> int:
+    """
+    How many connections, of those wanted, the system lets this process open beside its own files; raises the limit as it may.
+
+    Connections must not take the last of them: whoever opens a thousand and says nothing would keep the sequencer from its tiles.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + OWN_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    found = max(LEAST, min(wanted, allowed - OWN_FILES))
+    if found < wanted:
+        log.warning("%d connections of %d: the system allows this process %d open files (LimitNOFILE)", found, wanted, allowed)
+    return found
 
 
 class Draining(uvicorn.Server):
@@ -205,13 +226,13 @@ def _send_whole(cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
     return True
 
 
-def guarded(settings: Settings) -> type[Guarded]:
-    """The protocol under these settings."""
+def guarded(settings: Settings, connections: int) -> type[Guarded]:
+    """The protocol under these settings, of so many connections."""
 
     class Configured(Guarded):
         """One connection, with the operator's limits."""
 
         patience_s = settings.patience_s
-        max_connections = settings.max_connections
+        max_connections = connections
 
     return Configured
