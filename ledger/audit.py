@@ -26,20 +26,29 @@ from ledger.audit_keys import KeysCheck, check_unique
 from ledger.audit_statements import Report, Seen, check_rules, check_span
 from ledger.audit_tiles import Broken, audit_tiles, read_served
 from ledger.db import Database
+from ledger.observing import Advance, Begin, unwatched
 from ledger.registry import SqlHistory
 from ledger.tiles import TileStore
 from verify.note import VerifierKey
 
+WHAT = "核对条目 entries audited"
 
-def audit_served(store: TileStore, log: VerifierKey | None = None, clock: VerifierKey | None = None) -> Report:
+
+def audit_served(
+    store: TileStore, log: VerifierKey | None = None, clock: VerifierKey | None = None, begin: Begin = unwatched
+) -> Report:
     """Audit a store under the keys that the auditor trusts; without a key the signature is not checked.  Raises Broken."""
     report = Report(read_served(store, log, clock))
+    advance = begin(WHAT, report.served.checkpoint.size)
     for _, entries in audit_tiles(store, report.served.checkpoint):
         report.entries += len(entries)
+        advance(len(entries))
     return report
 
 
-def audit_ledger(database: Database, store: TileStore, log: VerifierKey, clock: VerifierKey) -> Report:
+def audit_ledger(
+    database: Database, store: TileStore, log: VerifierKey, clock: VerifierKey, begin: Begin = unwatched
+) -> Report:
     """Audit our own ledger: everything below the served checkpoint, and that nothing is beyond it.  Raises Broken."""
     with database.reading() as session:
         if database.is_sqlite:
@@ -51,14 +60,16 @@ def audit_ledger(database: Database, store: TileStore, log: VerifierKey, clock: 
         check_heads(session, report.served, log, clock)
         with closing(EventIds()) as event_ids:
             seen = Seen(KeysCheck(session), event_ids)
-            _check_entries(session, store, log.name, report, seen)
+            _check_entries(session, store, log.name, report, seen, begin(WHAT, size))
         check_ends(session, size, seen.keys)
         check_unique(session)
         check_beside(session, store, report.served)
         return report
 
 
-def _check_entries(session: Session, store: TileStore, origin: str, report: Report, seen: Seen) -> None:
+def _check_entries(
+    session: Session, store: TileStore, origin: str, report: Report, seen: Seen, advance: Advance
+) -> None:
     history = None
     for start, entries in audit_tiles(store, report.served.checkpoint):
         told = check_span(session, store, start, entries, report, seen)
@@ -67,6 +78,7 @@ def _check_entries(session: Session, store: TileStore, origin: str, report: Repo
         for row, record, candidate in told:
             check_rules(history, record, candidate, row, report)
         session.expunge_all()
+        advance(len(entries))
 
 
 def _check_file(session: Session) -> None:

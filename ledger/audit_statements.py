@@ -79,7 +79,7 @@ def check_span(
         read = _check_statement(session, Entry.decode(data), row, report, seen.event_ids)
         told += read[:1]
         if read:
-            derived.append(_derived(session, read[0][1]))
+            derived.append(_derived(session, *read[0][1:]))
         report.entries += 1
     report.derived += seen.keys.compare(start, entries, held)
     report.derived += check_derived(session, start, end, derived)
@@ -119,9 +119,9 @@ def _check_statement(session: Session, entry: Entry, row: StatementRow, report: 
     return [(row, record, candidate)]
 
 
-def _derived(session: Session, record: Record) -> Rows:
+def _derived(session: Session, record: Record, candidate: Candidate) -> Rows:
     """The rows that a statement must have."""
-    return derive(record, lambda digest: session.scalar(select(StatementRow.index).where(has_digest(digest))))
+    return derive(record, lambda digest: session.scalar(select(StatementRow.index).where(has_digest(digest))), candidate.rows)
 
 
 def _check_erased(session: Session, row: StatementRow) -> None:

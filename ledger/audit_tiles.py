@@ -19,7 +19,7 @@ from verify.merkle import Hash, leaf_hash
 from verify.note import VerifierKey, lines_of, open_note, parse_note
 from verify.tiles import WIDTH, tile_path
 
-SPAN = 64 * WIDTH  # entries looked at together
+SPAN = 16 * WIDTH  # entries looked at together
 
 
 class Broken(Exception):

@@ -18,18 +18,19 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from ledger.db import Database, alone_in, open_database
 from ledger.keys import Keys
 from ledger.migrate import check, upgrade
 from ledger.models import Base, CheckpointRow, EntryRow, Log
+from ledger.observing import Begin, unwatched
 from ledger.problems import Fatal
 from ledger.signing import open_signed
 from ledger.tiles import RightEdge
@@ -67,7 +68,9 @@ class Manifest:
     """Of FILE, hex."""
 
 
-def make_backup(database: Database, keys: Keys, folder: Path, *, now_ms: int, keys_from: Path | None = None) -> Manifest:
+def make_backup(
+    database: Database, keys: Keys, folder: Path, *, now_ms: int, keys_from: Path | None = None, begin: Begin = unwatched
+) -> Manifest:
     """
     Write a backup into `folder`, which must be empty or absent; the log may go on meanwhile.
 
@@ -78,10 +81,10 @@ def make_backup(database: Database, keys: Keys, folder: Path, *, now_ms: int, ke
     is_new = not folder.exists()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with alone_in(folder):
-        return _fill(database, keys, folder, now_ms, keys_from, is_new)
+        return _fill(folder, lambda draft: _write(database, keys, draft, now_ms, keys_from, begin), is_new)
 
 
-def _fill(database: Database, keys: Keys, folder: Path, now_ms: int, keys_from: Path | None, is_new: bool) -> Manifest:
+def _fill(folder: Path, write: Callable[[Path], Manifest], is_new: bool) -> Manifest:
     draft = folder / DRAFT
     if draft.exists():
         # What a backup left that was killed.  It had begun to move its files where its manifest is still in the draft.
@@ -90,7 +93,7 @@ def _fill(database: Database, keys: Keys, folder: Path, now_ms: int, keys_from: 
         raise BadBackup(f"{folder} is not empty")
     draft.mkdir(mode=0o700)
     try:
-        told = _write(database, keys, draft, now_ms, keys_from)
+        told = write(draft)
         for name in (FILE, KEYS, MANIFEST):
             if (draft / name).exists():
                 (draft / name).rename(folder / name)
@@ -104,16 +107,18 @@ def _fill(database: Database, keys: Keys, folder: Path, now_ms: int, keys_from: 
     return told
 
 
-def _write(database: Database, keys: Keys, folder: Path, now_ms: int, keys_from: Path | None) -> Manifest:
+def _write(
+    database: Database, keys: Keys, folder: Path, now_ms: int, keys_from: Path | None, begin: Begin
+) -> Manifest:
     target = folder / FILE
     target.touch(mode=0o600)
     if database.is_sqlite:
         _copy_file(Path(database.engine.url.database or ""), target)
     else:
-        _copy_rows(database, target)
+        _copy_rows(database, target, begin)
     copy = open_database(f"sqlite:///{target}")
     try:
-        head, _ = verified_head(copy, keys.log.vkey, keys.clock.vkey)
+        head, _ = verified_head(copy, keys.log.vkey, keys.clock.vkey, begin)
         body = _body(copy)
     finally:
         copy.close()
@@ -150,31 +155,36 @@ def read_backup(folder: Path) -> Manifest:
     return told
 
 
-def verified_head(database: Database, log: VerifierKey, clock: VerifierKey) -> tuple[Checkpoint, RightEdge]:
+def verified_head(
+    database: Database, log: VerifierKey, clock: VerifierKey, begin: Begin = unwatched
+) -> tuple[Checkpoint, RightEdge]:
     """The checkpoint of a database whose entries give its root, every byte hashed anew, and their tree.  Raises BadBackup."""
     edge = RightEdge()
     try:
         signed = open_signed(_body(database), log, clock)
     except Fatal as error:
         raise BadBackup(str(error)) from None
+    advance = begin("读回条目 entries read back", signed.checkpoint.size)
     with database.reading() as session:
         for start in range(0, signed.checkpoint.size, ROWS):
             end = min(start + ROWS, signed.checkpoint.size)
             wanted = select(EntryRow.entry).where(EntryRow.index >= start, EntryRow.index < end).order_by(EntryRow.index)
             edge = edge.extend([leaf_hash(entry) for entry in session.scalars(wanted)])[0]
+            advance(end - start)
     if (edge.size, edge.root() if edge.size else b"") != (signed.checkpoint.size, signed.checkpoint.root):
         raise BadBackup(f"the entries do not give the signed root of {signed.checkpoint.size}")
     return signed.checkpoint, edge
 
 
-def copy_rows(source: Connection, target: Connection) -> None:
+def copy_rows(source: Connection, target: Connection, begin: Begin = unwatched) -> None:
     """Copy every row of our tables, in an order in which none misses another."""
-    for table in Base.metadata.sorted_tables:
-        if table.name in LEFT_OUT:
-            continue
+    tables = [table for table in Base.metadata.sorted_tables if table.name not in LEFT_OUT]
+    advance = begin("复制行 rows copied", sum(source.scalar(select(func.count()).select_from(table)) or 0 for table in tables))
+    for table in tables:
         found = source.execution_options(yield_per=ROWS).execute(select(table))
         for part in found.mappings().partitions(ROWS):
             target.execute(insert(table), [dict(row) for row in part])
+            advance(len(part))
 
 
 def copy_keys(source: Path, target: Path) -> None:
@@ -196,13 +206,13 @@ def _copy_file(source: Path, target: Path) -> None:
         new.execute("PRAGMA journal_mode=DELETE")  # one file, complete when it is closed
 
 
-def _copy_rows(source: Database, target: Path) -> None:
+def _copy_rows(source: Database, target: Path, begin: Begin) -> None:
     check(source)
     copy = open_database(f"sqlite:///{target}")
     try:
         upgrade(copy)
         with source.engine.connect().execution_options(isolation_level="REPEATABLE READ") as old, copy.engine.begin() as new:
-            copy_rows(old, new)
+            copy_rows(old, new, begin)
         with copy.engine.connect() as last:
             last.connection.driver_connection.execute("PRAGMA journal_mode=DELETE")  # type: ignore[union-attr]
     finally:
@@ -234,14 +244,3 @@ def _write_last(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     sync_path(path.parent)
-
-
-def put_aside(database_file: Path, mark: str) -> list[Path]:
-    """Rename a SQLite file and its journal, so that nothing of it is lost; returns the new names."""
-    moved = []
-    for path in (database_file, *(database_file.with_name(database_file.name + end) for end in ("-wal", "-shm"))):
-        if path.exists():
-            aside = path.with_name(f"{path.name}.{mark}")
-            shutil.move(path, aside)
-            moved.append(aside)
-    return moved

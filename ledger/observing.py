@@ -2,10 +2,21 @@
 Whoever watches the sequencer: told after each batch, after each error, after each witness's answer.
 
 An observer counts and writes down; it decides nothing, and must neither raise nor block.  Silence is the default, so that
-commands and tests need none.
+commands and tests need none.  Long work says how far it is to a Begin.
 """
 
+from collections.abc import Callable
 from typing import Protocol
+
+Advance = Callable[[int], None]
+"""Is told how much more is done."""
+Begin = Callable[[str, int], Advance]
+"""Is told that work begins: what, and how much of it there is."""
+
+
+def unwatched(what: str, total: int) -> Advance:
+    """Nobody looks."""
+    return lambda done: None
 
 
 class Observer(Protocol):

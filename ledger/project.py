@@ -75,11 +75,15 @@ def told_rows(record: Record) -> Told:
     return rows
 
 
-def derive(record: Record, index_of: Callable[[bytes], int | None]) -> Rows:
-    """The rows of `told_rows` as the tables hold them; `index_of` finds the statement that a withdrawal names."""
+def derive(record: Record, index_of: Callable[[bytes], int | None], told: Told | None = None) -> Rows:
+    """
+    The rows of `told_rows`, which are made unless the caller has them, as the tables hold them.
+
+    `index_of` finds the statement that a withdrawal names.
+    """
     rows: dict[type[Base], list[dict[str, Any]]] = {SubjectKey: [{"key": key, "index": record.index} for key in record.keys]}
-    for name, told in told_rows(record).items():
-        rows[TABLES[name]] = named(name, placed(name, [(record.index, told)]))
+    for name, some in (told_rows(record) if told is None else told).items():
+        rows[TABLES[name]] = named(name, placed(name, [(record.index, some)]))
     for row in rows.get(WithdrawalRow, ()):
         row["target"] = index_of(row["digest"])
     return rows

@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DatabaseError
 
-from ledger.backup import FILE, BadBackup, copy_rows, put_aside, read_backup, verified_head
+from ledger.backup import FILE, BadBackup, copy_rows, read_backup, verified_head
 from ledger.db import Database, open_database
 from ledger.freezing import announce
 from ledger.keys import Keys
@@ -27,6 +27,7 @@ from ledger.migrate import upgrade
 from ledger.models import Base, Log
 from ledger.models.freezing import FreezeRow
 from ledger.objects import HttpObjects
+from ledger.observing import Begin, unwatched
 from ledger.recovering import finder, missing_entries, recover_entries, statements_in
 from ledger.running import database_of, store_of
 from ledger.seen import Seen, own_file, seen_by_database, seen_by_others
@@ -65,7 +66,7 @@ class Restored:
     aside: Sequence[Path]
 
 
-def restore(settings: Settings, keys: Keys, wish: Wish, *, now_ms: int) -> Restored:
+def restore(settings: Settings, keys: Keys, wish: Wish, *, now_ms: int, begin: Begin = unwatched) -> Restored:
     """
     Put a backup in place of the configured database; the caller holds the sequencer's lock, and no service runs.
 
@@ -83,12 +84,12 @@ def restore(settings: Settings, keys: Keys, wish: Wish, *, now_ms: int) -> Resto
         copy = open_database(f"sqlite:///{work / FILE}")
         try:
             upgrade(copy)
-            head, edge = verified_head(copy, keys.log.vkey, keys.clock.vkey)
+            head, edge = verified_head(copy, keys.log.vkey, keys.clock.vkey, begin)
             behind = _behind(settings, keys, copy, told.checkpoint, head, wish)
             recovered = _bring_forward(settings, keys, copy, edge, wish, behind, now_ms) if behind or wish.successor else 0
         finally:
             copy.close()
-        aside = _put_in_place(settings, work / FILE, f"before-restore-{now_ms}")
+        aside = _put_in_place(settings, work / FILE, f"before-restore-{now_ms}", begin)
     finally:
         shutil.rmtree(work)
     return Restored(head.size + recovered, recovered, wish.successor is not None, aside)
@@ -165,11 +166,22 @@ def _store(settings: Settings, wish: Wish) -> TileStore:
     return own
 
 
-def _put_in_place(settings: Settings, file: Path, mark: str) -> list[Path]:
+def _put_aside(database_file: Path, mark: str) -> list[Path]:
+    """Rename a SQLite file and its journal, so that nothing of it is lost; returns the new names."""
+    moved = []
+    for path in (database_file, *(database_file.with_name(database_file.name + end) for end in ("-wal", "-shm"))):
+        if path.exists():
+            aside = path.with_name(f"{path.name}.{mark}")
+            shutil.move(path, aside)
+            moved.append(aside)
+    return moved
+
+
+def _put_in_place(settings: Settings, file: Path, mark: str, begin: Begin) -> list[Path]:
     own = own_file(settings)
     if own is not None:
         own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = put_aside(own, mark)
+        aside = _put_aside(own, mark)
         sync_path(file)
         # A crash before this line leaves no database, and the backup; after it, the restored one.
         shutil.move(file, own)
@@ -182,7 +194,7 @@ def _put_in_place(settings: Settings, file: Path, mark: str) -> list[Path]:
             if session.scalar(select(Log.origin)) is not None:
                 raise BadBackup("the configured database holds a log: create an empty one and name it in ORIGINMARK_DATABASE_URL")
         with source.engine.connect() as old, target.engine.begin() as new:
-            copy_rows(old, new)
+            copy_rows(old, new, begin)
             _set_counters(new)
     finally:
         source.close()

@@ -42,7 +42,7 @@ class Record(Logged):
     @classmethod
     def of(cls, index: int, time_ms: int, told: Statement) -> "Record":
         """Read a statement's subjects and event; raises Malformed."""
-        event, named = event_of(told.kind, told.disclosed), uris(told)
+        named = uris(told, event := event_of(told.kind, told.disclosed))
         return cls(index, told.digest, told.kind, told.issuer, keys(told, named), time_ms, told, named, event)
 
 def key_of(uri: str) -> bytes:
@@ -54,9 +54,9 @@ def event_of(kind: str, body: Mapping[str, Any]) -> Event | None:
     told = {"TraceabilityEvent": body, "Adoption": body.get("event")}
     return read_event(told[kind]) if kind in told else None
 
-def uris(statement: Statement) -> tuple[str, ...]:
-    """Return the distinct canonical URIs of a statement, its issuer first.  Raises Malformed."""
-    found = _uris(statement, statement.disclosed)
+def uris(statement: Statement, event: Event | None = None) -> tuple[str, ...]:
+    """Return the distinct canonical URIs of a statement (`event`, where it was read), its issuer first.  Raises Malformed."""
+    found = _uris(statement, statement.disclosed, event)
     # A reader without the disclosures must find the same: keys are the same for all.
     if statement.disclosures:
         try:
@@ -77,9 +77,9 @@ def keys(statement: Statement, named: Sequence[str] = ()) -> tuple[bytes, ...]:
     need(len(found) <= MAX_KEYS, f"{len(found)} subjects: split the record", "too-many-subjects", _SUBJECT)
     return tuple(sorted(found))
 
-def _uris(statement: Statement, body: Mapping[str, Any]) -> tuple[str, ...]:
+def _uris(statement: Statement, body: Mapping[str, Any], event: Event | None = None) -> tuple[str, ...]:
     kind, issuer = statement.kind, _canonical(statement.issuer, "/issuer")
-    event = event_of(kind, body)
+    event = event or event_of(kind, body)
     named = (*event.uris, *event.places) if event else _named(kind, body.get("scope") if kind == "RecallNotice" else body)
     # Otherwise anybody's event would count as a control statement to whoever follows them from tiles.
     need(not any(uri.startswith(KIND_URI) for uri in (issuer, *named)), "names a kind as its subject", "bad-subject", _SUBJECT)

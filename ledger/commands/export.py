@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 from sqlalchemy import select
 
 from ledger.commands.common import UNREACHED, fail, office, tiles_at
+from ledger.commands.progress import bars
 from ledger.models import Published
 from ledger.problems import Fatal
 from ledger.signing import open_signed
@@ -51,11 +50,11 @@ def parquet(
 def _from_database(folder: Path, *, derived: bool) -> int:
     from ledger.parquet import Export, stored_entries, write_entries, write_tables
 
-    with office() as desk, desk.database.reading() as session, _bar() as bar:
+    with office() as desk, desk.database.reading() as session, bars() as begin:
         body = session.scalar(select(Published.body))
         checkpoint = open_signed(body or "", desk.keys.log.vkey, desk.keys.clock.vkey).checkpoint
-        export, task = Export(folder), bar.add_task("entries", total=checkpoint.size)
-        write_entries(export, stored_entries(session, checkpoint.size), checkpoint, lambda done: bar.advance(task, done))
+        export, advance = Export(folder), begin("条目 entries", checkpoint.size)
+        write_entries(export, stored_entries(session, checkpoint.size), checkpoint, advance)
         write_tables(export, session, checkpoint.size, derived=derived)
         export.finish(checkpoint, body or "")
     return checkpoint.size
@@ -70,14 +69,10 @@ def _from_tiles(folder: Path, where: str, log: str) -> int:
     if log:
         open_note(note, [VerifierKey.parse(log)])
     checkpoint = Checkpoint.parse(note.text)
-    with _bar() as bar:
-        export, task = Export(folder), bar.add_task("entries", total=checkpoint.size)
-        write_entries(export, served_entries(store, checkpoint.size), checkpoint, lambda done: bar.advance(task, done))
+    with bars() as begin:
+        export, advance = Export(folder), begin("条目 entries", checkpoint.size)
+        write_entries(export, served_entries(store, checkpoint.size), checkpoint, advance)
         export.finish(checkpoint, body)
     if not log:
         typer.echo("signature: could not be checked (give --log)")
     return checkpoint.size
-
-
-def _bar() -> Progress:
-    return Progress(console=Console(stderr=True))

@@ -10,6 +10,7 @@ import typer
 
 from ledger.backup import KEYS, BadBackup, copy_keys, make_backup
 from ledger.commands.common import UNREACHED, Office, fail, office
+from ledger.commands.progress import bars
 from ledger.db import Busy, sequencer_lock
 from ledger.freezing import announce, complete
 from ledger.keys import load_keys
@@ -32,10 +33,10 @@ def backup(
     with_keys: Annotated[bool, typer.Option(help="Copy the private keys too: guard the folder as you guard them.")] = False,
 ) -> None:
     """Write a backup while the service runs, read it back, and compute its root."""
-    with office() as desk:
+    with office() as desk, bars() as begin:
         keys_from = desk.settings.keys if with_keys else None
         try:
-            made = make_backup(desk.database, desk.keys, folder, now_ms=system_clock(), keys_from=keys_from)
+            made = make_backup(desk.database, desk.keys, folder, now_ms=system_clock(), keys_from=keys_from, begin=begin)
         except (BadBackup, Busy) as error:
             fail(str(error))
         except (OSError, sqlite3.OperationalError) as error:
@@ -59,7 +60,8 @@ def restore(
         keys = load_keys(settings.keys, settings.origin)
         wish = Wish(folder, tuple(statements or ()), server, published_size, as_successor or None)
         with _stopped(settings):
-            done = restore_backup(settings, keys, wish, now_ms=system_clock())
+            with bars() as begin:
+                done = restore_backup(settings, keys, wish, now_ms=system_clock(), begin=begin)
             for path in done.aside:
                 typer.echo(f"put aside  {path}")
             if not done.frozen:

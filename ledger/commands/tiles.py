@@ -3,11 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ledger.collecting import KEEP_FOR, collect_partials
 from ledger.commands.common import UNREACHED, Office, fail, office
+from ledger.commands.progress import bars
 from ledger.problems import Fatal
 from ledger.rebuild import Fault, check_root, find_checkpoint_fault, find_faults, read_truth
 from ledger.running import store_of
@@ -37,13 +36,11 @@ def rebuild(
 def _rebuild(desk: Office, store: TileStore, *, check: bool) -> tuple[int, int]:
     log, clock = desk.keys.log.vkey, desk.keys.clock.vkey
     count = 0
-    with desk.database.reading() as session, _bar() as bar:
+    with desk.database.reading() as session, bars() as begin:
         truth = read_truth(session, store, log, clock)
         size = truth.sizes[-1]
-        first = bar.add_task("entries give the root", total=size)
-        check_root(session, truth, lambda done: bar.advance(first, done))
-        second = bar.add_task("objects", total=size)
-        for fault in find_faults(session, store, truth.sizes, lambda done: bar.advance(second, done), mend=not check):
+        check_root(session, truth, begin("条目 entries give the root", size))
+        for fault in find_faults(session, store, truth.sizes, begin("数据块 tiles and bundles", size), mend=not check):
             count += 1
             _say(fault)
         # After its tiles, as always.
@@ -55,11 +52,6 @@ def _rebuild(desk: Office, store: TileStore, *, check: bool) -> tuple[int, int]:
 
 def _say(fault: Fault) -> None:
     typer.echo(f"{fault.what}\t{fault.path}")
-
-
-def _bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
 
 
 @tiles_app.command("collect")
