@@ -22,7 +22,7 @@ from ledger.commands.common import UNREACHED, USAGE, fail, insist_on_address, of
 from ledger.db import Busy, Database, sequencer_lock
 from ledger.problems import Fatal
 from ledger.running import database_of
-from ledger.settings import Settings
+from ledger.settings import Settings, what_is_wrong
 from ledger.soundness import Unsound, check_sound
 
 
@@ -120,10 +120,15 @@ def _insist_on_a_sound_database(database: Database) -> None:
 
 def main() -> None:
     """Run one command; what an operator can put right is said in a sentence, anything else shows its trace."""
+    from pydantic import ValidationError
     from sqlalchemy.exc import ArgumentError, DBAPIError
 
     try:
         originmark_app()(prog_name="originmark")
+    except ValidationError as error:
+        if (wrong := what_is_wrong(error)) is None:
+            raise
+        _end(wrong, USAGE)
     except DBAPIError as error:
         if (why := why_unreached(error)) is None:
             raise

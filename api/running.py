@@ -37,7 +37,7 @@ from ledger.keys import Keys, load_keys
 from ledger.problems import Refused
 from ledger.running import database_of, sequencer_of, store_for_readers
 from ledger.sequencer import Sequencer
-from ledger.settings import Settings
+from ledger.settings import Settings, zone
 from ledger.settling import settle_worker
 from ledger.tallies import Tallies
 from producers.epcis.validate import EventValidator
@@ -104,8 +104,9 @@ def _service(
     return Service(
         settings=settings, database=database, store=store, validator=validator,
         intake=intake, alone=Alone(intake, Proofs(database, store)), tallies=Tallies(), watcher=watcher,
-        views=Views.load(origin=settings.origin, banner=local.is_demo), log_signer=keys.log, clock_key=keys.clock.vkey,
-        metrics=metrics, limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,
+        views=Views.load(origin=settings.origin, banner=local.is_demo, zone=zone(settings.timezone)),
+        log_signer=keys.log, clock_key=keys.clock.vkey, metrics=metrics,
+        limiter=FixedWindowRateLimiter(MemoryStorage()), is_demo=local.is_demo,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ Source: Jinja2, autoescaping; WCAG 2.2 (3.1.1 language of page).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -29,12 +29,13 @@ class Views:
     catalog: Catalog
     origin: str
     banner: bool
+    zone: tzinfo
 
     @classmethod
-    def load(cls, *, origin: str, banner: bool) -> "Views":
+    def load(cls, *, origin: str, banner: bool, zone: tzinfo = UTC) -> "Views":
         """Read the catalog and prepare the environment; templates are compiled when first used."""
         environment = Environment(loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-        return cls(environment, Catalog.load(), origin, banner)
+        return cls(environment, Catalog.load(), origin, banner, zone)
 
     def page(self, request: Request, template: str, *, status: int = 200, here: str = "", **facts: Any) -> HTMLResponse:
         """Render a page in the reader's language; never stored, since most of them are about to change."""
@@ -63,7 +64,7 @@ class Views:
             "step": lambda word: table.get(f"step.{word}", str(word or "").replace("_", " ")),
             "told": lambda name, value: told_word(table, name, value),
             "amount": lambda text: _amount(text, table),
-            "when": shown_ms,
+            "when": lambda time_ms: shown_ms(time_ms, self.zone),
             "claimed": shown_claim,
             "short": lambda uri: uri.removeprefix(HOST),
         }
@@ -74,9 +75,12 @@ def told_word(words: Mapping[str, str], name: str, value: object) -> str:
     return words.get(f"{'step' if name == 'bizStep' else f'told.{name}'}.{value}", str(value))
 
 
-def shown_ms(time_ms: int | None) -> str:
-    """A log's time, ms since 1970, in UTC to the second."""
-    return "–" if time_ms is None else datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def shown_ms(time_ms: int | None, zone: tzinfo) -> str:
+    """A log's time, ms since 1970, to the second, as clocks show it in `zone`, with its offset."""
+    if time_ms is None:
+        return "–"
+    moment = datetime.fromtimestamp(time_ms / 1000, zone)
+    return moment.strftime("%Y-%m-%d %H:%M:%S ") + moment.isoformat()[-6:].replace("+00:00", "UTC")
 
 
 def shown_claim(text: str) -> str:

@@ -34,6 +34,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ledger.problems import Fatal
+from ledger.settings import PREFIXES
 from ledger.stored import Listed, StoreRefused, StoreUnavailable
 from producers.private import NotPrivate, read_private
 
@@ -49,11 +50,12 @@ SECRETS = ("access_key_id", "secret_access_key", "session_token")
 class BucketSettings(BaseSettings):
     """How to reach the bucket of ORIGINMARK_TILES_URL.  What is not set here is as obstore reads it: AWS_* in the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="ORIGINMARK_S3_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIXES["BucketSettings"], env_file=".env", extra="ignore", frozen=True)
 
     endpoint: str = ""
     """https://… of a store that is not Amazon's; http:// only on a network of your own."""
     region: str = ""
+    """The region that requests are signed for."""
     path_style: bool = True
     """False where the bucket is part of the host's name."""
     credentials: Path | None = None

@@ -4,17 +4,35 @@ Settings of the service, from the environment (ORIGINMARK_*) or `.env`.
 Each says who could hurt us through it.  Values only: nothing is opened here.
 """
 
+from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIXES = {"Settings": "ORIGINMARK_", "BucketSettings": "ORIGINMARK_S3_"}
+"""Of the names in the environment, by the class whose members they set."""
+
+
+def zone(name: str) -> tzinfo:
+    """The time zone of a name like Asia/Shanghai.  Raises ValueError where the system knows none."""
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"the system knows no time zone {name}: Asia/Shanghai and the like, or UTC") from None
+
+
+def _known_zone(name: str) -> str:
+    zone(name)
+    return name
 
 
 class Settings(BaseSettings):
     """Everything an operator chooses; the defaults run one log on one machine."""
 
-    model_config = SettingsConfigDict(env_prefix="ORIGINMARK_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIXES["Settings"], env_file=".env", extra="ignore", frozen=True)
 
     data: Path = Path("var")
     """Trusted: holds the private keys.  Mode 0700."""
@@ -56,6 +74,8 @@ class Settings(BaseSettings):
     """How long `readyz` says no before the listening socket closes: what a load balancer needs to look elsewhere."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """auto: text for a terminal, JSON for everything else."""
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    """In which pages show the log's times; files, receipts and the log itself have UTC."""
     anchor_rpc_url: str = ""
     """Not trusted: a lying node can delay an anchor, and readers ask their own.  Empty: nothing is anchored."""
     anchor_chain_id: int = 0
@@ -79,3 +99,12 @@ class Settings(BaseSettings):
     def keys(self) -> Path:
         """The folder of private keys."""
         return self.data / "keys"
+
+
+def what_is_wrong(error: ValidationError) -> str | None:
+    """Which settings cannot be used and why, a line each, without their values; None where the error is about something else."""
+    prefix = PREFIXES.get(error.title)
+    if prefix is None:
+        return None
+    lines = [("_".join(map(str, one["loc"])).upper(), one["msg"]) for one in error.errors(include_url=False)]
+    return "\n".join(f"{prefix}{name}: {told.removeprefix('Value error, ')}" for name, told in lines)

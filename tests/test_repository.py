@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ledger.buckets import BucketSettings
+from ledger.settings import PREFIXES, Settings
+
 ROOT = Path(__file__).parents[1]
 MAX_JAVASCRIPT = 2_000  # lines, all of them; what an auditor reads in an afternoon
 MAX_PYTHON = 2_498  # lines, all of them, monitor included; it may shrink and never grows (DECISIONS.md no. 31)
@@ -112,3 +115,13 @@ def test_the_operators_command_runs_in_any_folder_and_takes_no_module_from_there
     )
     assert told.returncode == 0, told.stderr
     assert "Usage: originmark" in told.stdout
+
+
+def test_every_setting_stands_in_the_documents_with_its_default() -> None:
+    told = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| `?(.*?)`? \|", (ROOT / "docs" / "settings.md").read_text("utf-8"), re.M))
+    known = {
+        PREFIXES[of.__name__] + name.upper(): "" if (value := one.default) is None else str(value)
+        for of in (Settings, BucketSettings)
+        for name, one in of.model_fields.items()
+    }
+    assert told == {name: value.lower() if value in ("True", "False") else value for name, value in known.items()}

@@ -10,6 +10,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
@@ -96,8 +97,13 @@ def _settings(data: Path, base_url: str) -> Settings:
     # All said here, so that nothing comes from an operator's environment: a demo must not write into a real database.
     return Settings(
         data=data, database_url="", tiles_url="", origin="localhost/originmark", base_url=base_url, anchor_rpc_url="",
-        anchor_interval_s=1, sequence_interval_ms=100, witness_fail_open=True,
+        anchor_interval_s=1, sequence_interval_ms=100, witness_fail_open=True, timezone=_home(),
     )  # fmt: skip
+
+
+def _home() -> str:
+    """The season's own time zone, where the system knows it."""
+    return "Asia/Shanghai" if "Asia/Shanghai" in available_timezones() else "UTC"
 
 
 def _write(settings: Settings, database: Database, keys: Keys, anchor: ChainKey) -> str:

@@ -3,11 +3,15 @@
 import signal
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from api.views import shown_ms
+from ledger.settings import zone
 from producers.sign import sign
 from tests.support.ledger import event_body, p256, payload, quantity
 from tests.support.service import Service, running_service
@@ -84,6 +88,9 @@ def test_a_stop_finishes_what_was_acknowledged_and_the_audit_is_clean(service: S
     [
         ("DATABASE_URL", "postgresql+psycopg://127.0.0.1:9/none", ("party", "list"), 3, "the database cannot be used: "),
         ("DATABASE_URL", "nonsense", ("party", "list"), 2, "ORIGINMARK_DATABASE_URL is not an address of a database"),
+        ("POOL_LIMIT", "many", ("party", "list"), 2, "ORIGINMARK_POOL_LIMIT: Input should be a valid integer"),
+        ("TIMEZONE", "Mars/Olympus", ("init",), 2, "ORIGINMARK_TIMEZONE: the system knows no time zone Mars/Olympus"),
+        ("S3_STREAMS", "0", ("tiles", "collect"), 2, "ORIGINMARK_S3_STREAMS: Input should be greater"),
         ("DATA", "{file}", ("init",), 3, "a file or folder cannot be used (see ORIGINMARK_DATA)"),
         ("DATA", "{new}", ("party", "list"), 3, "the database cannot be used: no such table"),
     ],
@@ -93,7 +100,18 @@ def test_what_an_operator_can_put_right_is_said_in_a_sentence(
 ) -> None:
     (tmp_path / "file").touch()
     put = value.format(file=tmp_path / "file", new=tmp_path / "new")
-    done = Service(tmp_path / "var", extra={f"ORIGINMARK_{name}": put}).command(*words, check=False)
+    made = Service(tmp_path / "var", extra={"ORIGINMARK_TILES_URL": "s3://bucket/log"} if name.startswith("S3") else {})
+    if words[0] == "tiles":
+        replace(made, extra={}).command("init")
+    done = replace(made, extra={**made.extra, f"ORIGINMARK_{name}": put}).command(*words, check=False)
     assert done.returncode == code
     assert done.stderr.startswith(told), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_pages_show_the_logs_times_as_the_operators_clocks_do(tmp_path: Path) -> None:
+    with running_service(tmp_path, ORIGINMARK_TIMEZONE="Asia/Shanghai") as running:
+        assert " +08:00" in httpx2.get(f"{running.url}/log").text
+    assert shown_ms(1_795_959_402_421, zone("Asia/Shanghai")) == "2026-11-29 21:36:42 +08:00"
+    assert shown_ms(1_795_959_402_421, UTC) == "2026-11-29 13:36:42 UTC"
+    assert shown_ms(None, UTC) == "–"
