@@ -120,8 +120,8 @@ def send(outbox: Outbox, server: str | None, policy_file: Path | None) -> int:
     counts = outbox.counts()
     waiting = counts["saved"] + counts["sent"]
     if server is None:
-        if waiting:
-            say(f"{waiting} saved, not sent: no --server / {waiting} 条已保存,尚未上传")
+        not_sent = f"{waiting} saved, not sent: no --server / {waiting} 条已保存,尚未上传"
+        say(not_sent if waiting else "nothing waits to be sent / 没有待上传的记录")
         return NOT_SENT if waiting else GOOD
     with LogClient(server) as client, progress("上传 sending", waiting) as bar:
         try:

@@ -132,6 +132,10 @@ class TestImport:
         assert run("import", str(file), "--server", log.server) == GOOD
         assert len(log.entries) == 7
 
+    def test_an_empty_outbox_is_said_to_be_empty(self, farm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run("submit") == GOOD
+        assert "没有待上传的记录" in capsys.readouterr().err
+
     def test_without_a_network_it_is_saved_and_submit_sends_it(
         self, file: Path, log: FakeLog, capsys: pytest.CaptureFixture[str]
     ) -> None:
