@@ -48,6 +48,8 @@ def report(
     if known is None:
         raise HttpProblem("not-found", f"no report {name}; there are {', '.join(REPORTS)}")
     lots = tuple(_lot(one) for one in ids if one.strip())
+    if not lots:
+        raise HttpProblem("bad-parameter", f"ask for 1 to {MAX_LOTS} lots, each as id=URI", where="id")
     viewer.record(service, f"report {name}", " ".join(lots))
     asked = Asked(lots, _ms(since, "from"), _ms(until, "until"), published_size(session), viewer.audience)
     try:

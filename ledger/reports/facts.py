@@ -122,7 +122,7 @@ class Book:
 def read_book(session: Session, query: Query) -> Book:
     """Read every event on the way to and from the asked lots.  Raises BadQuery, Malformed for an identifier."""
     if not 0 < len(query.lots) <= MAX_LOTS:
-        raise BadQuery(f"name 1 to {MAX_LOTS} lots")
+        raise BadQuery(f"ask for 1 to {MAX_LOTS} lots")
     reach = Reach(until_ms=query.until_ms, limit=MAX_FACTS, before=query.before, audience=query.audience)
     graphs = [trace(session, lot, reach) for lot in query.lots for trace in (trace_back, trace_forward)]
     told = {one.index: one for graph in graphs for one in graph.events}

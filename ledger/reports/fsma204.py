@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.orm import Session
 
 from ledger.reports.facts import Book, read_book
-from ledger.reports.fsma204_columns import COLUMNS, LOGGED
-from ledger.reports.fsma204_rows import Reading, Row
+from ledger.reports.fsma204_columns import COLUMNS, LOGGED, Row
+from ledger.reports.fsma204_rows import Reading
 from ledger.reports.interface import Cell, Column, Query, Table
 
 NAME = "fsma204"

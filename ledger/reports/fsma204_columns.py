@@ -1,5 +1,6 @@
 """
-FSMA 204: the columns of each critical tracking event, every key data element with its place in 21 CFR part 1, subpart S.
+FSMA 204: the columns of each critical tracking event, every key data element with its place in 21 CFR part 1, subpart S; and
+a row under them.
 
 A column is required where the rule names it without "if applicable"; a row that lacks one says so in its last column.  The
 conditional lists (sprouts, aquaculture containers, receipts from exempt persons) are columns that may stay empty.
@@ -8,8 +9,11 @@ Source: 21 CFR 1.1325 to 1.1350 (text of 2026-06-11).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 
-from ledger.reports.interface import Column
+from ledger.reports.facts import Book, Fact
+from ledger.reports.interface import Cell, Column
 
 HARVEST, COOLING, PACKING, LANDING = "Harvest", "Cooling", "InitialPacking", "FirstLandBasedReceiving"
 SHIPPING, RECEIVING, TRANSFORMATION = "Shipping", "Receiving", "Transformation"
@@ -143,3 +147,27 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         _need("reference", "1.1350(a)(2)(vi)", "Reference document", "参考单据"),
     ),
 }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Row:
+    """One row while it is made: cells by column key, and elements that are there in part only."""
+
+    fact: Fact
+    cells: dict[str, Cell] = field(default_factory=dict)
+    partial: set[str] = field(default_factory=set)
+
+    def place(self, key: str, book: Book, uri: str) -> None:
+        """A location description; a bare identifier is not one."""
+        words, is_described = book.describe(uri)
+        self.cells[key] = words
+        if not is_described:
+            self.partial.add(key)
+
+    def amount(self, key: str, unit: str, quantity: Decimal | str | None, uom: str | None) -> None:
+        """How much; an instance without a quantity is one."""
+        self.cells[key], self.cells[unit] = (None, None) if quantity is None else (Decimal(quantity), uom or "EA")
+
+    def missing(self, columns: Sequence[Column]) -> list[Column]:
+        """Required elements that nobody told, or only in part."""
+        return [one for one in columns if one.required and (one.key in self.partial or self.cells.get(one.key) in (None, ""))]

@@ -4,13 +4,12 @@ The rows of the FSMA 204 spreadsheet: which event of the rule a logged event is,
 Source: 21 CFR 1.1325 to 1.1350; producers/epcis/kde.py for where each element stands.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from decimal import Decimal
 
 from ledger.reports.facts import Book, Fact
-from ledger.reports.fsma204_columns import COOLING, HARVEST, LANDING, PACKING, RECEIVING, SHIPPING, TRANSFORMATION
-from ledger.reports.interface import Cell, Column, text_of
+from ledger.reports.fsma204_columns import COOLING, HARVEST, LANDING, PACKING, RECEIVING, SHIPPING, TRANSFORMATION, Row
+from ledger.reports.interface import Cell, text_of
 from producers.epcis import kde
 from verify import gs1
 from verify.epcis import Object
@@ -18,30 +17,6 @@ from verify.epcis import Object
 LANDED = "landing"  # the end of GDST's step, urn:gdst:bizStep:landing
 HARVESTED = ("originmark:harvestDate", "cbvmda:harvestStartDate")
 AREA = ("cbvmda:catchArea", "gdst:catchArea")
-
-
-@dataclass(slots=True)
-class Row:
-    """One row while it is made: cells by column key, and elements that are there in part only."""
-
-    fact: Fact
-    cells: dict[str, Cell] = field(default_factory=dict)
-    partial: set[str] = field(default_factory=set)
-
-    def place(self, key: str, book: Book, uri: str) -> None:
-        """A location description; a bare identifier is not one."""
-        words, is_described = book.describe(uri)
-        self.cells[key] = words
-        if not is_described:
-            self.partial.add(key)
-
-    def amount(self, key: str, unit: str, quantity: Decimal | str | None, uom: str | None) -> None:
-        """How much; an instance without a quantity is one."""
-        self.cells[key], self.cells[unit] = (None, None) if quantity is None else (Decimal(quantity), uom or "EA")
-
-    def missing(self, columns: Sequence[Column]) -> list[Column]:
-        """Required elements that nobody told, or only in part."""
-        return [one for one in columns if one.required and (one.key in self.partial or self.cells.get(one.key) in (None, ""))]
 
 
 class Reading:
@@ -195,10 +170,12 @@ class Reading:
 
     def moved(self, fact: Fact) -> Iterator[Row]:
         """Shipping and receiving: a row for each lot, also for those inside the units that moved."""
-        roles = {thing.role for thing in fact.event.objects}
+        roles, packed = {thing.role for thing in fact.event.objects}, self._packed(fact)
         for thing in fact.event.objects:
             if thing.role == "parent" and "child" in roles:
                 continue  # the children are told one by one
+            if packed.get((thing.uri, thing.uom or "")) == (Decimal(1) if thing.quantity is None else thing.quantity):
+                continue  # told beside the unit that it is in, as despatch advices do: it moved once
             inside = self.book.contents.get((thing.uri, fact.told.time_ms), ())
             if not inside and gs1.level(thing.uri) in ("sscc", "asset"):
                 yield self._carried(fact, "", None, None, thing.uri)
@@ -208,6 +185,15 @@ class Reading:
             ):  # fmt: skip
                 if uri not in self.harvests and gs1.level(uri) not in ("sscc", "asset"):
                     yield self._carried(fact, uri, quantity, uom, unit)
+
+    def _packed(self, fact: Fact) -> dict[tuple[str, str], Decimal]:
+        """How much of what is inside the units that an event names, by lot or item and unit of measure; an item is one."""
+        found: dict[tuple[str, str], Decimal] = {}
+        for unit in fact.event.objects:
+            for one in self.book.contents.get((unit.uri, fact.told.time_ms), ()):
+                key = (one.uri, one.uom or "")
+                found[key] = found.get(key, Decimal(0)) + Decimal(one.quantity or 1)
+        return found
 
     def _carried(self, fact: Fact, lot: str, quantity: str | None, uom: str | None, unit: str) -> Row:
         row = Row(fact)

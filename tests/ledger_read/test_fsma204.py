@@ -16,9 +16,9 @@ from ledger.reports.fsma204_columns import COLUMNS
 from ledger.reports.interface import MAX_LOTS, Column
 from ledger.reports.writers import MAX_TEXT
 from producers.epcis import build, kde
-from producers.epcis.parts import LotQuantity, Things
+from producers.epcis.parts import Handover, LotQuantity, Things
 from producers.kinds import MasterData
-from tests.ledger_read.season import FARM, FIELD, H1, HUB, HUB_DOCK, P1, PALLET, R1, RAW, STRANGER, Season, lots
+from tests.ledger_read.season import BOX, FARM, FIELD, H1, HUB, HUB_DOCK, P1, PALLET, R1, RAW, STRANGER, Season, lots, sscc
 from tests.support.ledger import p256, quantity
 
 
@@ -60,6 +60,19 @@ class TestRows:
         assert told == ("P-1", 400, "H87", PALLET)
         assert str(shipped["recipient"]).endswith(HUB_DOCK)
         assert str(shipped["tlc_source"]).startswith("Packing shed")
+
+    def test_goods_that_are_told_beside_the_pallet_that_holds_them_moved_once(self, season: Season) -> None:
+        """As a despatch advice does: the pallet, and what is on it.  Loose boxes of the same lot are told as well."""
+        box, pallet = f"{BOX}/10/P-9", sscc(9)
+        packed, made = kde.Packing("Pears", date(2026, 11, 20), tlc_source=FIELD), lots((box, "30", "H87"))
+        season.tell(FARM, "make", partial(build.pack, lots((H1, "5", "KGM")), made, facts=packed), place=FIELD)
+        season.tell(FARM, "load", partial(build.aggregate, pallet, lots((box, "20", "H87"))), place=FIELD)
+        for name, amount in (("advised", "20"), ("loose", "10")):
+            told = Things(items=(pallet,), lots=lots((box, amount, "H87")).lots)
+            season.tell(FARM, name, partial(build.ship, told, handover=Handover(FARM, HUB, FIELD, HUB_DOCK)), place=FIELD)
+        rows = [line for line in lines(tables(season, box)["Shipping"]) if line["tlc"] == "P-9"]
+        found = {name: [one["quantity"] for one in rows if one["index"] == season.told[name]] for name in ("advised", "loose")}
+        assert found == {"advised": [20], "loose": [20, 10]}
 
     def test_a_repacked_lot_is_a_transformation(self, season: Season) -> None:
         (line,) = lines(tables(season, R1)["Transformation"])
