@@ -19,7 +19,8 @@ from api.files import FILES, Form, Words, handed_out, sheet, utc, words_of
 from api.problems import HttpProblem
 from api.subjects import names_for
 from ledger.pooling import published_size
-from ledger.recalls import Affected, Recall, Stop, find_recall, open_recalls, reach_of
+from ledger.recall_stops import Stop
+from ledger.recalls import Affected, Recall, find_recall, open_recalls, reach_of
 from ledger.reports.interface import Table
 
 HEADERS = {"cache-control": "no-cache", "vary": "accept"}
@@ -77,7 +78,9 @@ def _as_sheets(reach: Affected, names: Mapping[str, str], say: Words, lang: str)
 
 def here_of(stop: Stop) -> str:
     """The word for whether things are still at a place."""
-    return "recalls.sold" if stop.sold else "recalls.end" if stop.is_end else "recalls.moved"
+    if stop.sold:
+        return "recalls.partly" if stop.remains else "recalls.sold"
+    return "recalls.end" if stop.remains else "recalls.moved"
 
 
 def as_json(recall: Recall) -> dict[str, Any]:

@@ -11,7 +11,7 @@ nobody can cut one by taking back a record.  Not here: who may recall (verify/au
 Source: protocol.md sections 2 and 3; RFC 3339 for the times of a scope.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -24,8 +24,9 @@ from ledger.finding import names
 from ledger.lineage import lineage
 from ledger.models import EventObject, EventRow, RecallRow, RecallScope, SubjectKey
 from ledger.project_events import HUB
+from ledger.recall_stops import Stop, stops_of
 from ledger.shown import Audience
-from ledger.told_events import Told, read_events
+from ledger.told_events import read_events
 from ledger.trace import Reach, event_indexes
 from ledger.units import ANY, FOREVER, Scope, chunks, commissions, contents_at
 from verify import gs1
@@ -35,7 +36,6 @@ MAX_STARTS = 2_000  # lots that one recall names, or that its products and place
 MAX_EVENTS = 10_000  # of one recall
 ALWAYS = (-FOREVER, FOREVER)  # the window of a recall that names none
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SENT = ("shipping", "departing", "consigning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +63,6 @@ class Recall:
     def covers(self, times_ms: Iterable[int]) -> bool:
         """Whether one of these times lies in the window."""
         return any(self.since_ms <= at <= self.until_ms for at in times_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """A place where recalled things came: who told it, what came, when last.  `is_end`: nothing was sent on from here."""
-
-    place: str
-    parties: tuple[str, ...]
-    objects: tuple[str, ...]
-    last_ms: int
-    sold: bool
-    is_end: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +126,7 @@ def reach_of(
         levels.setdefault(gs1.level(uri), []).append(uri)
     lots, items, pallets = (tuple(levels.pop(level, ())) for level in ("lot", "item", "sscc"))
     others = tuple(uri for uris in levels.values() for uri in uris)
-    stops = _stops(events, {*found.selves, *units})
+    stops = stops_of(events, {*found.selves, *units})
     parties = {one.issuer for one in events} | {end.uri for one in events for end in one.parties if end.type != "location"}
     cut = found.truncated or len(starts) > MAX_STARTS or len(indexes) > limit
     carriers = tuple(dict.fromkeys((*pallets, *units)))
@@ -205,42 +193,3 @@ def _made(session: Session, uris: Iterable[str], before: int) -> dict[str, list[
             for one in {uri, lot}:
                 found.setdefault(one, []).append(at)
     return found
-
-
-def _stops(events: Sequence[Told], ours: set[str]) -> tuple[Stop, ...]:
-    """Where things came, from receipts, sales and the destinations that senders name."""
-    found: dict[str, _Visit] = {}
-    for event in events:
-        objects = {uri for thing in event.objects for uri in (thing.uri, thing.lot) if uri in ours}
-        at = event.read_point or event.biz_location
-        if at is not None:
-            found.setdefault(at, _Visit()).take(event, objects, left=event.biz_step in _SENT)
-        if event.biz_step in _SENT:
-            for end in event.parties:
-                if end.direction == "destination" and end.type == "location":
-                    found.setdefault(end.uri, _Visit()).take(event, objects, left=False, teller=False)
-    stops = [visit.stop(place) for place, visit in found.items()]
-    return tuple(sorted(stops, key=lambda stop: (not stop.is_end, stop.place)))
-
-
-class _Visit:
-    """One place while events are gone through, by claimed time."""
-
-    def __init__(self) -> None:
-        self.parties: dict[str, None] = {}
-        self.objects: dict[str, None] = {}
-        self.left: set[str] = set()
-        self.last_ms = 0
-        self.sold = False
-
-    def take(self, event: Told, objects: set[str], *, left: bool, teller: bool = True) -> None:
-        self.objects |= dict.fromkeys(sorted(objects))
-        self.last_ms = max(self.last_ms, event.time_ms)
-        self.sold = self.sold or event.biz_step == "retail_selling"
-        self.left |= objects if left else set()
-        if teller:
-            self.parties.setdefault(event.issuer)
-
-    def stop(self, place: str) -> Stop:
-        is_end = self.sold or not set(self.objects) <= self.left
-        return Stop(place, tuple(self.parties), tuple(self.objects), self.last_ms, self.sold, is_end)

@@ -28,6 +28,7 @@ from tests.ledger_read.season import (
     REGULATED,
     STRANGER,
     WANG,
+    ZHAO,
     Season,
     lots,
 )
@@ -58,6 +59,32 @@ class TestReach:
         assert found.stops[0].is_end
         door = next(stop for stop in found.stops if stop.place == DOOR_WANG)
         assert (door.parties, P1 in door.objects) == ((WANG,), True)
+
+    @pytest.mark.parametrize(
+        ("sent", "sold", "destroyed", "remains"),
+        [("0", "0", "0", True), ("60", "0", "0", True), ("60", "39", "0", True), ("60", "40", "0", False),
+         ("60", "30", "10", False), ("100", "0", "0", False)],
+    )  # fmt: skip
+    def test_a_place_may_have_some_until_as_much_left_it_as_came(
+        self, season: Season, sent: str, sold: str, destroyed: str, remains: bool
+    ) -> None:
+        """Told by both sides of each hand-over, which is not twice as much."""
+        shop, other = f"{HUB}shop", f"{HUB}other"
+        season.hand_over(ZHAO, HUB, lots((P1, "100", "H87")), "in", (DOOR_ZHAO, shop))
+        if sent != "0":
+            season.hand_over(HUB, ZHAO, lots((P1, sent, "H87")), "out", (shop, other))
+        if sold != "0":
+            season.tell(HUB, "sale", partial(build.sell, lots((P1, sold, "H87"))), place=shop)
+        if destroyed != "0":
+            season.tell(HUB, "end", partial(build.destroy, lots((P1, destroyed, "H87"))), place=shop)
+        stop = next(one for one in reach(season, lots=[P1]).stops if one.place == shop)
+        assert (stop.remains, stop.sold) == (remains, sold != "0")
+        assert stop.is_end == (remains or stop.sold)
+
+    def test_a_pallet_that_nobody_told_what_is_on_it_may_still_be_there_when_other_boxes_left(self, season: Season) -> None:
+        hub = next(one for one in reach(season, lots=[P1]).stops if one.place == HUB_DOCK)
+        assert PALLET in hub.objects
+        assert hub.remains
 
     def test_a_recall_of_the_mixed_box_does_not_reach_back(self, season: Season) -> None:
         found = reach(season, products=[MIX])
