@@ -3,12 +3,12 @@ Where recalled goods came, and whether some may still be there.
 
 An amount that came to a place is gone only where as much was told to leave it: sent on, sold, used or destroyed.  A hand-over
 is told by both sides, and a shipment in several steps: neither counts twice.  Where nobody told an amount that came, an object
-is gone once some was sent on or sold.  In doubt it may still be there: a place that is looked at in vain is the smaller evil.
+is gone once some was sent on or sold.  In doubt it may still be there: a place that is looked at in vain is the smaller evil;
+so a record that was declared wrong or withdrawn brings things to a place, and takes none away.
 
 Source: EPCIS 2.0 section 7.4; CBV 2.0 section 7 (business steps).
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,8 +18,8 @@ from ledger.told_events import Thing, Told
 SENT = ("shipping", "departing", "consigning")
 RECEIVED = ("receiving", "arriving", "accepting")
 SOLD, MADE, ANNOUNCED, USED, ENDED = "sold", "made", "announced", "used", "ended"
-Counts = dict[tuple[str, str, str], Decimal]
-"""Amounts by how they came or went, object and unit of measure."""
+Counts = dict[tuple[str, str], dict[str, Decimal]]
+"""Amounts of an object in a unit of measure (UN/CEFACT, empty for instances), by how they came or went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +62,26 @@ class _Visit:
     objects: dict[str, None] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
     last_ms: int = 0
-    came: Counts = field(default_factory=lambda: defaultdict(Decimal))
-    gone: Counts = field(default_factory=lambda: defaultdict(Decimal))
+    sold: bool = False
+    came: Counts = field(default_factory=dict)
+    gone: Counts = field(default_factory=dict)
 
     def take(self, event: Told, ours: set[str]) -> None:
         """What somebody told that happened here."""
         self.parties.setdefault(event.issuer)
         for thing, uri in self._seen(event, ours):
             how = _way(event, thing)
+            self.sold = self.sold or how == SOLD
             if how in (MADE, *RECEIVED):
-                self.came[how, uri, thing.uom or ""] += _amount(thing)
-            elif how is not None:
-                self.gone[how, uri, thing.uom or ""] += _amount(thing)
+                _count(self.came, how, uri, thing)
+            elif how is not None and event.standing == "stands":
+                _count(self.gone, how, uri, thing)
                 self.left |= {uri, thing.uri, thing.lot or uri} if how in (*SENT, SOLD) else set()
 
     def announce(self, event: Told, ours: set[str]) -> None:
         """What a sender says is on its way here."""
         for thing, uri in self._seen(event, ours):
-            self.came[ANNOUNCED, uri, thing.uom or ""] += _amount(thing)
+            _count(self.came, ANNOUNCED, uri, thing)
 
     def _seen(self, event: Told, ours: set[str]) -> Iterator[tuple[Thing, str]]:
         self.last_ms = max(self.last_ms, event.time_ms)
@@ -91,18 +93,12 @@ class _Visit:
 
     def stop(self, place: str) -> Stop:
         """What it comes to."""
-        sold = any(how == SOLD for how, _, _ in self.gone)
-        counted = {uri for _, uri, _ in self.came}
         # A unit counts as a thing, also an empty one: what was in it may be here, and nobody else may have told that it came.
-        unknown = set(self.objects) - counted - self.left
-        remains = bool(unknown) or any(self._is_left(uri) for uri in counted)
-        return Stop(place, tuple(self.parties), tuple(sorted(self.objects)), self.last_ms, sold, remains, sold or remains)
-
-    def _is_left(self, uri: str) -> bool:
-        return any(
-            _total(self.came, uri, uom, MADE) > _total(self.gone, uri, uom, SOLD, USED, ENDED)
-            for uom in {uom for _, named, uom in self.came if named == uri}
-        )
+        unknown = set(self.objects) - {uri for uri, _ in self.came} - self.left
+        left_over = (_total(came, MADE) > _total(self.gone.get(at, {}), SOLD, USED, ENDED) for at, came in self.came.items())
+        remains = bool(unknown) or any(left_over)
+        objects, is_end = tuple(sorted(self.objects)), self.sold or remains
+        return Stop(place, tuple(self.parties), objects, self.last_ms, self.sold, remains, is_end)
 
 
 def _way(event: Told, thing: Thing) -> str | None:
@@ -118,11 +114,13 @@ def _way(event: Told, thing: Thing) -> str | None:
     return None
 
 
-def _amount(thing: Thing) -> Decimal:
-    return Decimal(1) if thing.quantity is None else Decimal(thing.quantity)
+def _count(counts: Counts, how: str, uri: str, thing: Thing) -> None:
+    amount = Decimal(1) if thing.quantity is None else Decimal(thing.quantity)
+    ways = counts.setdefault((uri, thing.uom or ""), {})
+    ways[how] = ways.get(how, Decimal(0)) + amount
 
 
-def _total(counts: Mapping[tuple[str, str, str], Decimal], uri: str, uom: str, *adding: str) -> Decimal:
+def _total(ways: Mapping[str, Decimal], *adding: str) -> Decimal:
     """All that was counted in ways of `adding`, and the most of any other way: those tell the same goods again."""
-    found = {how: count for (how, named, unit), count in counts.items() if (named, unit) == (uri, uom)}
-    return sum((found.pop(how) for how in adding if how in found), Decimal(0)) + max(found.values(), default=Decimal(0))
+    added = sum((ways[how] for how in adding if how in ways), Decimal(0))
+    return added + max((amount for how, amount in ways.items() if how not in adding), default=Decimal(0))

@@ -81,6 +81,13 @@ class TestReach:
         assert (stop.remains, stop.sold) == (remains, sold != "0")
         assert stop.is_end == (remains or stop.sold)
 
+    def test_a_shipment_that_was_taken_back_takes_nothing_away(self, season: Season) -> None:
+        shop, other = f"{HUB}shop", f"{HUB}other"
+        season.hand_over(ZHAO, HUB, lots((P1, "100", "H87")), "in", (DOOR_ZHAO, shop))
+        season.hand_over(HUB, ZHAO, lots((P1, "100", "H87")), "out", (shop, other))
+        season.withdraw(HUB, season.told["ship out"])
+        assert next(one for one in reach(season, lots=[P1]).stops if one.place == shop).remains
+
     def test_a_pallet_that_nobody_told_what_is_on_it_may_still_be_there_when_other_boxes_left(self, season: Season) -> None:
         hub = next(one for one in reach(season, lots=[P1]).stops if one.place == HUB_DOCK)
         assert PALLET in hub.objects
