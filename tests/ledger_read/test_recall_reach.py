@@ -88,7 +88,7 @@ class TestReach:
         season.withdraw(HUB, season.told["ship out"])
         assert next(one for one in reach(season, lots=[P1]).stops if one.place == shop).remains
 
-    def test_a_pallet_that_nobody_told_what_is_on_it_may_still_be_there_when_other_boxes_left(self, season: Season) -> None:
+    def test_what_is_left_of_an_emptied_pallet_may_still_be_there(self, season: Season) -> None:
         hub = next(one for one in reach(season, lots=[P1]).stops if one.place == HUB_DOCK)
         assert PALLET in hub.objects
         assert hub.remains
