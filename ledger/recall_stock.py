@@ -45,8 +45,8 @@ class Stock:
     def places(self, units: Units) -> set[str]:
         """Where something may still be."""
         held: dict[str, list[str]] = defaultdict(list)
-        for thing in [thing for thing in self.single if not units.is_emptied(thing)]:
-            held[self.single[thing]].append(thing)
+        for thing, place in self.single.items():
+            held[place].append(thing)
         full = {place for place, things in held.items() if not self._is_emptied(place, things, units)}
         kinds: dict[str, list[Good]] = {uri: [] for uri in self.seen}
         for good in self.came:

@@ -163,16 +163,26 @@ class TestAttacks:
     def test_a_stranger_who_says_that_a_pallet_is_empty_or_elsewhere_moves_none(self) -> None:
         log = at_the_shop()
         log.unpack(STRANGER, STORE, PALLET)
+        log.sell(STRANGER, STORE, boxes(240))
+        assert log.places == {STORE}
         log.receive(STRANGER, STRANGER, unit(PALLET))
-        log.unpack(STRANGER, STRANGER, PALLET, boxes(120))
-        log.sell(STRANGER, STRANGER, boxes(120))
-        assert STORE in log.places
+        assert log.places == {STORE, STRANGER}
 
-    def test_a_shipment_that_was_taken_back_takes_nothing_away(self) -> None:
+    def test_whoever_packed_a_pallet_does_not_empty_it_where_somebody_else_has_it(self) -> None:
+        log = at_the_shop()
+        log.unpack(HUB, DOCK, PALLET)
+        log.ship(HUB, DOCK, STRANGER, STRANGER, boxes(120))
+        log.sell(STRANGER, STRANGER, boxes(120))
+        assert log.places == {STORE}
+
+    @pytest.mark.parametrize("thing", [boxes(10), unit(PALLET)])
+    def test_a_shipment_that_was_taken_back_takes_nothing_away(self, thing: Thing) -> None:
         log = Log()
-        log.make(HUB, DOCK, boxes(10), unit(PALLET))
-        log.ship(HUB, DOCK, SHOP, STORE, boxes(10), unit(PALLET), standing="set-aside")
+        log.make(HUB, DOCK, thing)
+        log.ship(HUB, DOCK, SHOP, STORE, thing, standing="set-aside")
         assert log.places == {DOCK, STORE}
+        log.sell(SHOP, STORE, thing)
+        assert log.places == {DOCK}
 
     def test_less_of_another_measure_is_not_all_of_it(self) -> None:
         log = Log()
@@ -190,6 +200,21 @@ class TestMoves:
         assert log.places == {BACK}
         log.sell(SHOP, STORE, boxes(1))
         assert log.places == set()
+
+    def test_a_place_that_let_go_all_that_came_is_clear_while_another_has_some(self) -> None:
+        log = Log()
+        log.receive(SHOP, STORE, boxes(10))
+        log.receive(SHOP, BACK, boxes(10))
+        log.sell(SHOP, STORE, boxes(10))
+        assert log.places == {BACK}
+
+    def test_where_two_tellings_may_be_of_one_shipment_the_rest_may_be_at_either_place(self) -> None:
+        log = Log()
+        log.receive(HUB, DOCK, boxes(60))
+        log.receive(HUB, HUB, boxes(60))
+        log.ship(HUB, DOCK, STRANGER, STRANGER, boxes(60))
+        log.tell(HUB, HUB, "departing", boxes(60))
+        assert log.places == {DOCK, HUB, STRANGER}
 
     def test_it_may_be_wherever_its_holder_told_of_it(self) -> None:
         log = Log()
