@@ -168,6 +168,13 @@ class TestAttacks:
         log.receive(STRANGER, STRANGER, unit(PALLET))
         assert log.places == {STORE, STRANGER}
 
+    def test_a_stranger_who_takes_nearly_all_out_of_a_pallet_does_not_let_one_sale_empty_it(self) -> None:
+        log = at_the_shop()
+        log.unpack(STRANGER, STORE, PALLET, boxes(119))
+        log.sell(STRANGER, STORE, boxes(119))
+        log.sell(SHOP, STORE, boxes(1))
+        assert log.places == {STORE}
+
     def test_whoever_packed_a_pallet_does_not_empty_it_where_somebody_else_has_it(self) -> None:
         log = at_the_shop()
         log.unpack(HUB, DOCK, PALLET)
