@@ -171,7 +171,7 @@ class TestAttacks:
     def test_a_stranger_who_takes_nearly_all_out_of_a_pallet_does_not_let_one_sale_empty_it(self) -> None:
         log = at_the_shop()
         log.unpack(STRANGER, STORE, PALLET, boxes(119))
-        log.sell(STRANGER, STORE, boxes(119))
+        log.sell(STRANGER, STORE, boxes(119), unit(PALLET))
         log.sell(SHOP, STORE, boxes(1))
         assert log.places == {STORE}
 
