@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,6 +28,9 @@ ENOUGH = 2 * 1024**3  # bytes; a container's default of 64 MiB would fill up
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep temporary files in memory where there is room: a log syncs at every step, and no test pulls the plug."""
+    # A property that holds on a slow machine holds: no example has a time to be made or judged in.
+    settings.register_profile("untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 

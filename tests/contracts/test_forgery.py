@@ -123,7 +123,7 @@ class TestTheLogsOwnKey:
 class TestWhoeverPaysTheGas:
     """Without the key nothing can be changed on the way: not the size, the root, the log or the proof."""
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(data=st.data())
     def test_one_bit_changed_anywhere_is_refused(self, contract, honest, data):
         part = data.draw(st.sampled_from(["log_id", "size", "root", "proof", "signature"]))

@@ -41,7 +41,7 @@ def test_the_prover_agrees_with_the_rfcs_own_recursion():
             assert merkle.prove_consistency(read, old, new) == slow_consistency(old, leaves[:new])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_a_log_of_any_size_that_a_verifier_counts_can_grow_to_any_other(contract, data):
     new = data.draw(st.integers(3, merkle.MAX_SIZE))

@@ -109,7 +109,7 @@ def of_text(told: str) -> bytes:
     return body + b"." + b64u_encode(sign_bytes(body, KEY)).encode()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(at=st.integers(0, 10_000), to=st.integers(0, 255))
 def test_one_byte_anywhere_never_makes_the_quick_reading_take_what_the_literal_refuses(at: int, to: int) -> None:
     raw = bytearray(signed(**COMMON["parties"]))
@@ -118,7 +118,7 @@ def test_one_byte_anywhere_never_makes_the_quick_reading_take_what_the_literal_r
     assert found is None or found == literal(bytes(raw))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     at=st.integers(0, 5_000),
     text=st.sampled_from(
@@ -137,7 +137,7 @@ def test_the_keys_of_a_batch_are_told_from_the_headers_alone() -> None:
     assert kids_of([signed(), *hostile]) == set(JWKS)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.binary(max_size=40).map(lambda data: b64u_encode(data).encode()), st.integers(0, 60), st.integers(0, 255))
 def test_base64_is_read_in_the_one_spelling_that_the_literal_rules_take(part: bytes, at: int, to: int) -> None:
     changed = part[:at] + bytes([to]) + part[at + 1 :]

@@ -92,7 +92,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(JSON, st.randoms(use_true_random=False), st.booleans(), st.booleans(), st.sampled_from([*COMMON]))
 def test_any_extension_in_any_order_and_style_is_read_alike_or_not_at_all(
     value: object, order: Any, ascii_: bool, wide: bool, kind: str
@@ -133,7 +133,7 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from([*COMMON]), st.dictionaries(st.sampled_from(NAMES), st.sampled_from(VALUES), min_size=1, max_size=3))
 def test_any_member_with_any_value_is_read_alike_or_not_at_all(kind: str, changes: dict[str, Any]) -> None:
     raw = signed(**COMMON[kind] | changes)
@@ -169,7 +169,7 @@ def test_what_the_literal_rules_refuse_is_not_taken(name: str) -> None:
     assert isinstance(literal(raw), str)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text("abcZ019._~-%!'()*/?# é", max_size=22), st.sampled_from(["09520001000010", "09520001000011", "9520001000010"]))
 def test_a_lot_known_by_its_shape_is_what_the_rule_for_names_makes_of_it(lot: str, gtin: str) -> None:
     text = f"https://id.gs1.org/01/{gtin}/10/{lot}"
@@ -185,7 +185,7 @@ def test_a_lot_known_by_its_shape_is_what_the_rule_for_names_makes_of_it(lot: st
     assert found == wanted
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(1, 2**256 - 1), st.integers(1, P256_ORDER // 2), st.integers(0, 255), st.integers(0, 255))
 def test_a_signature_is_handed_over_in_the_one_spelling_of_its_numbers(r: int, s: int, less: int, fewer: int) -> None:
     r, s = max(1, r >> less), max(1, s >> fewer)

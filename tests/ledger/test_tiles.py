@@ -31,7 +31,7 @@ def grown(*steps: int) -> RightEdge:
     return edge
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=5))
 def test_the_root_is_rfc_6962s_however_the_log_grew(steps: list[int]) -> None:
     steps = steps[: next((at for at in range(len(steps)) if sum(steps[: at + 1]) > len(LEAVES)), len(steps))]
@@ -53,7 +53,7 @@ def literal_tiles(leaves: list[merkle.Hash]) -> dict[tuple[int, int], Tile]:
     return tiles
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 600), min_size=1, max_size=4))
 def test_growing_gives_the_tiles_that_the_standard_defines(steps: list[int]) -> None:
     edge, kept = RightEdge(), dict[tuple[int, int], Tile]()
@@ -65,7 +65,7 @@ def test_growing_gives_the_tiles_that_the_standard_defines(steps: list[int]) -> 
     assert edge.tiles == {at: tile for at, tile in wanted.items() if (at[0], at[1] + 1) not in wanted}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 1_000), st.integers(1, 500))
 def test_the_edge_proves_its_own_growth(old: int, more: int) -> None:
     before = grown(old)

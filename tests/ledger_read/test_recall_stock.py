@@ -316,7 +316,7 @@ class World:
 PLACES = {DOCK: HUB, STORE: SHOP, BACK: SHOP}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_place_with_goods_is_left_out_whatever_honest_parties_do(data: st.DataObject) -> None:
     world = World()
