@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from producers.answers import LogError, Problem, Result, Unreachable
 from producers.client import LogClient
 from producers.follow import Watch
-from producers.outbox import REFUSED, SAVED, SENT, Item, Outbox
+from producers.outbox import REFUSED, SAVED, SENT, Outbox
+from producers.refusals import Item
 from producers.seen import Alarm
 from producers.sign import format_proof
 from producers.tiles import TileReader
@@ -53,18 +54,23 @@ def deliver(
     """
     Send everything that waits, oldest first, and settle it.  `on_batch` is told how many were sent so far.
 
-    A network or a log that fails ends the attempt (`stopped`) and loses nothing; what was settled stays settled.
+    A network or a log that fails ends the attempt (`stopped`) and loses nothing; what was settled stays settled.  Nothing is
+    sent to a server that does not show the log which the policy and what was seen of it vouch for.
     """
     done, sent, last = Delivery(), 0, 0
     watch = Watch(outbox, client, policy, now_ms=now_ms)
     try:
         while batch := _batch(outbox, last):
+            if not last:
+                # Before anything is told: whoever answers there is the log that this outbox believes, or gets to see nothing,
+                # and its "no" would count.
+                watch.refresh()
             last = batch[-1].id
             _deliver_batch(watch, batch, done)
             sent += len(batch)
             if on_batch is not None:
                 on_batch(sent)
-    except (LogError, NotConsistent, NotTrusted) as error:
+    except (LogError, VerificationError) as error:
         done.stopped = error
     counts = outbox.counts()
     done.waiting = counts[SAVED] + counts[SENT]

@@ -2,6 +2,7 @@
 Following the log: it may only grow, others must have seen it, and nothing may stand in it under our name that we did not send.
 
     Watch      every checkpoint that is met is held against the largest one verified before
+    pin        which policy to believe by
     follow     the current checkpoint; which items the quorum or an anchor covers by consistency; entries under our own name
 
 What cannot be asked is not green: it is named in `Followed.unchecked`.  Not here: receipts (delivery.py).
@@ -43,8 +44,16 @@ class Watch:
         return head
 
     def advance(self, head: Head) -> None:
+        """Verify that `head` and the stored one are of one growing tree, store the larger and lift what it covers."""
+        self.hold(head)
+        seen = self.outbox.seen.head()
+        if seen is None or head.size > seen.size:
+            self.outbox.seen.advance(head)
+        self.lift(head)
+
+    def hold(self, head: Head) -> None:
         """
-        Verify that `head` and the stored one are of one growing tree, store the larger and lift what it covers.
+        Hold a head against the stored one: both are of one growing tree.
 
         Raises NotConsistent and leaves an alarm with both notes: together they convict the log.  Raises LogError.
         """
@@ -57,14 +66,25 @@ class Watch:
                 detail = f"{error.message}\n{old.note}\n{new.note}"
                 self.outbox.seen.alarm(Alarm("fork", f"{head.origin} {old.size}-{new.size}", detail, self.now_ms))
                 raise
-        if seen is None or head.size > seen.size:
-            self.outbox.seen.advance(head)
-        self.lift(head)
 
     def lift(self, head: Head) -> None:
         """Mark as witnessed what a head covers that was verified to be of this tree, if the quorum cosigned it."""
         if self.policy.met_by(head.witnesses):
             self.outbox.cover(head.size, WITNESSED, now_ms=self.now_ms)
+
+
+def pin(outbox: Outbox, client: LogClient, text: str, *, now_ms: int) -> Policy:
+    """
+    Believe a log by this policy from now on, once it has shown a checkpoint that this policy vouches for and that continues
+    what the outbox saw: a wrong file must not take the place of the right one.
+
+    Raises LogError, Malformed, BadSignature, NotTrusted, NotConsistent.
+    """
+    policy = Policy.parse(text)
+    if text != outbox.seen.policy():
+        Watch(outbox, client, policy, now_ms=now_ms).hold(open_head(client.checkpoint(), policy))
+        outbox.seen.pin(text)
+    return policy
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ The outbox: every signed statement, on disk before anything is sent, kept until 
     published  the receipt verified: seen by the operator only
     witnessed  the policy's quorum cosigned a tree that contains it
     covered    a root in an anchor contract contains it
-    refused    the log said no; `problem` says why
+    refused    the log said no; `problem` says why (refusals.py)
 
 Nothing here is deleted: it is also the farm's own archive, and how a second import knows what was signed.  What belongs
 together is one transaction (store.py).  Not here: sending (delivery.py), following the log (follow.py).
@@ -25,6 +25,7 @@ from typing import Self, cast
 
 from producers.answers import Problem
 from producers.epcis.text import encode
+from producers.refusals import ITEM, Item, Refusals, item_of
 from producers.seen import Seen
 from producers.store import connect, transaction
 from producers.trust import Receipt
@@ -33,24 +34,10 @@ from verify.statement import Jwk, Statement, parse_statement, thumbprint
 SAVED, SENT, PUBLISHED, WITNESSED, COVERED, REFUSED = STATES = (
     "saved", "sent", "published", "witnessed", "covered", "refused",
 )  # fmt: skip
-_ITEM = "id, statement, state, attempts, saved_ms, problem"
 
 
 class EventIdTaken(ValueError):
     """An event with this eventID was signed before, and said something else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One statement and where it stands."""
-
-    id: int
-    statement: bytes
-    """As it travels."""
-    state: str
-    attempts: int
-    saved_ms: int
-    problem: Problem | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +54,7 @@ class Outbox:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
         self.seen = Seen(connection)
+        self.refusals = Refusals(connection)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -83,35 +71,55 @@ class Outbox:
         """
         Save signed statements, all or none; `jwk` is the key that signed them, where it is known.
 
-        A statement is a duplicate where the same was signed before, or the same event by the same issuer.
+        A statement is a duplicate where the same was signed before, or the same event by the same issuer.  What the log
+        refused does not count as told: the same statement is sent again, the event signed with another key takes its place.
 
         Raises EventIdTaken, Malformed.
         """
         stored = duplicate = 0
         with transaction(self._db):
-            if jwk is not None:
-                row = (thumbprint(jwk), json.dumps(dict(jwk)))
-                self._db.execute("INSERT OR IGNORE INTO key (kid, jwk) VALUES (?, ?)", row)
+            self._keep(jwk)
             for raw in statements:
                 statement = parse_statement(raw)
-                event = event_key(statement.disclosed) if statement.kind == "TraceabilityEvent" else None
-                content = content_of(statement.disclosed)
-                if self._is_known(statement, event, content):
-                    duplicate += 1
-                    continue
-                self._db.execute(
-                    "INSERT INTO item (issuer, kid, kind, event_key, content, signing_input, digest, statement, "
-                    "saved_ms, changed_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (statement.issuer, statement.kid, statement.kind, event, content,
-                     sha256(statement.signing_input).digest(), statement.digest, raw, now_ms, now_ms),
-                )  # fmt: skip
-                stored += 1
+                is_new = self._save(raw, statement, now_ms)
+                stored, duplicate = stored + is_new, duplicate + (not is_new)
         return Added(stored, duplicate)
 
+    def replace(self, again: Mapping[int, bytes], *, now_ms: int, jwk: Jwk) -> int:
+        """Save statements in place of refused items, all or none; `jwk` signed them.  How many.  Raises Malformed."""
+        with transaction(self._db):
+            self._keep(jwk)
+            for item, raw in again.items():
+                self.refusals.end(item, now_ms=now_ms)
+                self._save(raw, parse_statement(raw), now_ms)
+        return len(again)
+
+    def _keep(self, jwk: Jwk | None) -> None:
+        if jwk is not None:
+            row = (thumbprint(jwk), json.dumps(dict(jwk)))
+            self._db.execute("INSERT OR IGNORE INTO key (kid, jwk) VALUES (?, ?)", row)
+
+    def _save(self, raw: bytes, statement: Statement, now_ms: int) -> bool:
+        told = told_by(statement)
+        event, content, signed = event_key(told), content_of(told), sha256(statement.signing_input).digest()
+        if event is not None and self.has_event(statement.issuer, told):
+            if statement.kind != "Adoption":
+                return False
+            event = None  # a record that was told already, under a key that was revoked since
+        self.refusals.make_way(statement.issuer, event, signed)
+        if self._db.execute("SELECT 1 FROM item WHERE signing_input = ?", (signed,)).fetchone():
+            return self.refusals.send_again(signed, event, now_ms=now_ms)
+        self._db.execute(
+            "INSERT INTO item (issuer, kid, kind, event_key, content, signing_input, digest, statement, "
+            "saved_ms, changed_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (statement.issuer, statement.kid, statement.kind, event, content, signed, statement.digest, raw, now_ms, now_ms),
+        )
+        return True
+
     def has_event(self, issuer: str, event: Mapping[str, object]) -> bool:
-        """Whether `issuer` signed this event before.  Raises EventIdTaken where it said something else then."""
+        """Whether `issuer` told the log this event, or will.  Raises EventIdTaken where it said something else then."""
         row = self._db.execute(
-            "SELECT content FROM item WHERE issuer = ? AND event_key = ?", (issuer, event_key(event))
+            "SELECT content FROM item WHERE issuer = ? AND event_key = ? AND state != 'refused'", (issuer, event_key(event))
         ).fetchone()
         if row is not None and row[0] != content_of(event):
             raise EventIdTaken(
@@ -123,15 +131,10 @@ class Outbox:
     def waiting(self, *, after: int, limit: int) -> list[Item]:
         """Items that are to be sent (again), oldest first, with an id above `after`."""
         rows = self._db.execute(
-            f"SELECT {_ITEM} FROM item WHERE state IN ('saved', 'sent') AND id > ? ORDER BY id LIMIT ?",  # noqa: S608 - fixed
+            f"SELECT {ITEM} FROM item WHERE state IN ('saved', 'sent') AND id > ? ORDER BY id LIMIT ?",  # noqa: S608 - fixed
             (after, limit),
         )
-        return [_item(row) for row in rows]
-
-    def refused(self) -> list[Item]:
-        """Items that the log refused."""
-        rows = self._db.execute(f"SELECT {_ITEM} FROM item WHERE state = 'refused' ORDER BY id")  # noqa: S608 - fixed
-        return [_item(row) for row in rows]
+        return [item_of(row) for row in rows]
 
     def mark(self, outcomes: Iterable[tuple[int, str, Problem | None]], *, now_ms: int) -> None:
         """Note what attempts to send came to: (item, saved or sent or refused, why), in one transaction."""
@@ -160,14 +163,9 @@ class Outbox:
                 (state, now_ms, *below, size),
             ).rowcount
 
-    def retry_refused(self, *, now_ms: int) -> int:
-        """Put refused items back to be sent: their reason may be gone, as where a key was granted since."""
-        with transaction(self._db):
-            return self._db.execute("UPDATE item SET state = 'saved', changed_ms = ? WHERE state = 'refused'", (now_ms,)).rowcount
-
     def counts(self) -> dict[str, int]:
-        """Items by state; every state is there."""
-        found = dict(self._db.execute("SELECT state, count(*) FROM item GROUP BY state").fetchall())
+        """Items by state; every state is there.  What was refused and has ended counts no more."""
+        found = dict(self._db.execute("SELECT state, count(*) FROM item WHERE ended IS NULL GROUP BY state").fetchall())
         return {state: cast(int, found.get(state, 0)) for state in STATES}
 
     def older(self, states: Sequence[str], before_ms: int) -> int:
@@ -199,15 +197,16 @@ class Outbox:
         row = self._db.execute("SELECT proof FROM item WHERE digest = ?", (digest,)).fetchone()
         return None if row is None else cast("str | None", row[0])
 
-    def _is_known(self, statement: Statement, event: str | None, content: bytes) -> bool:
-        if event is not None and self.has_event(statement.issuer, statement.disclosed):
-            return True
-        signed = sha256(statement.signing_input).digest()
-        return self._db.execute("SELECT 1 FROM item WHERE signing_input = ?", (signed,)).fetchone() is not None
+
+def told_by(statement: Statement) -> Mapping[str, object]:
+    """The event that a statement tells, also as an Adoption; the whole subject of any other kind."""
+    told: Mapping[str, object] = statement.disclosed
+    event = told.get("event") if statement.kind == "Adoption" else None
+    return event if isinstance(event, Mapping) else told
 
 
 def event_key(event: Mapping[str, object]) -> str | None:
-    """What an issuer may say once: the eventID, or a declaration of error about it, by its time."""
+    """What an issuer may say once, None for what is no event: the eventID, or a declaration of error about it, by its time."""
     declaration = event.get("errorDeclaration")
     identifier = event.get("eventID")
     if not isinstance(identifier, str):
@@ -218,11 +217,6 @@ def event_key(event: Mapping[str, object]) -> str | None:
 def content_of(told: Mapping[str, object]) -> bytes:
     """SHA-256 of what is told, in whatever order and with whatever withheld: only for comparing within one outbox."""
     return sha256(encode(dict(sorted(told.items()))).encode()).digest()
-
-
-def _item(row: tuple[int, bytes, str, int, int, str | None]) -> Item:
-    number, statement, state, attempts, saved_ms, problem = row
-    return Item(number, statement, state, attempts, saved_ms, Problem.of(json.loads(problem)) if problem is not None else None)
 
 
 def _problem_text(problem: Problem | None) -> str | None:

@@ -13,6 +13,9 @@ from typing import cast
 from producers.store import transaction
 from producers.trust import Head
 
+LIES = ("fork", "anchor-mismatch", "bad-receipt")
+"""Alarms that nobody acknowledges away: the log did not verify."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
@@ -25,7 +28,7 @@ class Alarm:
 
 
 class Seen:
-    """A view on an open outbox; the same about the same is an alarm once, and no alarm is ever taken back."""
+    """A view on an open outbox; the same about the same is an alarm once, and none is ever deleted."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -75,8 +78,16 @@ class Seen:
             self._insert([alarm])
 
     def alarms(self) -> list[Alarm]:
-        """Every alarm that was raised, the oldest first."""
-        return [Alarm(*row) for row in self._db.execute("SELECT code, about, detail, at_ms FROM alarm ORDER BY id")]
+        """Every alarm that was raised and not acknowledged, the oldest first."""
+        query = "SELECT code, about, detail, at_ms FROM alarm WHERE acknowledged_ms IS NULL ORDER BY id"
+        return [Alarm(*row) for row in self._db.execute(query)]
+
+    def acknowledge(self, *, now_ms: int) -> int:
+        """Their owner has looked at the alarms: they alarm no more.  Those about the log's own lies stay."""
+        marks = ", ".join("?" * len(LIES))
+        query = f"UPDATE alarm SET acknowledged_ms = ? WHERE acknowledged_ms IS NULL AND code NOT IN ({marks})"  # noqa: S608 - marks
+        with transaction(self._db):
+            return self._db.execute(query, (now_ms, *LIES)).rowcount
 
     def _insert(self, alarms: Sequence[Alarm]) -> None:
         self._db.executemany(

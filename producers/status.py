@@ -43,7 +43,7 @@ def status(outbox: Outbox, policy: Policy | None, *, now_ms: int) -> Status:
     found = list(outbox.seen.alarms())
     if stuck := outbox.older((SAVED, SENT), now_ms - STUCK_MS):
         found.append(Alarm("not-sent", str(stuck), f"{stuck} not sent for a day / {stuck} 条超过一天未上传", now_ms))
-    reasons = Counter(str(item.problem or "refused / 被拒绝") for item in outbox.refused())
+    reasons = Counter(str(item.problem or "refused / 被拒绝") for item in outbox.refusals.items())
     found += [Alarm("refused", str(count), f"{count}: {reason}", now_ms) for reason, count in reasons.items()]
     unchecked: tuple[str, ...] = ()
     if policy is not None and (policy.quorum or policy.anchors):

@@ -64,6 +64,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UNIQUE (code, about)
         ) STRICT""",
     ),
+    (
+        # What was refused and replaced, or given up by its owner; an alarm that its owner has seen.
+        "ALTER TABLE item ADD COLUMN ended TEXT CHECK (ended IN ('replaced', 'given up'))",
+        "ALTER TABLE alarm ADD COLUMN acknowledged_ms INTEGER",
+    ),
 )
 
 

@@ -16,8 +16,8 @@ from verify import subjects
 from verify.checkpoint import Checkpoint
 from verify.cosignature import verify_cosignature
 from verify.entry import Entry
-from verify.errors import NotTrusted, WrongEntry
-from verify.merkle import Hash, Reader, leaf_hash, prove_consistency, verify_consistency, verify_inclusion
+from verify.errors import NotConsistent, NotTrusted, WrongEntry
+from verify.merkle import EMPTY_ROOT, Hash, Reader, leaf_hash, prove_consistency, verify_consistency, verify_inclusion
 from verify.note import lines_of, open_note, parse_note
 from verify.policy import Policy
 from verify.proof import TlogProof
@@ -72,6 +72,9 @@ def verify_growth(old: Head, new: Head, reader: Reader) -> None:
     """
     if old.origin != new.origin:
         raise NotTrusted(f"this outbox belongs to {old.origin}, not to {new.origin}", code="foreign-log")
+    if old.size == 0:  # every tree begins with the empty one
+        NotConsistent.unless(old.root == EMPTY_ROOT, "an empty tree with a root")
+        return
     proof = prove_consistency(reader, old.size, new.size)
     verify_consistency(old=old.size, new=new.size, old_root=old.root, new_root=new.root, proof=proof)
 

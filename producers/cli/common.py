@@ -5,7 +5,6 @@ Words for people go to stderr, results to stdout, so that a script can read them
 """
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from producers.answers import LogError
 from producers.client import LogClient
 from producers.delivery import Delivery, deliver
+from producers.follow import pin
 from producers.keys import needs_passphrase, read_key
 from producers.outbox import Outbox
 from producers.sign import PrivateKey, jwk_of
@@ -38,12 +38,17 @@ PolicyFile = Annotated[
 ]
 Passphrase = Annotated[str | None, typer.Option(envvar="ORIGINMARK_PASSPHRASE", hidden=True)]
 DEFAULT_OUTBOX = Path("outbox.db")
+SHOWN = 5  # records that are named of those refused for one reason
 LATER = "nothing is lost: run `submit` when the server can be reached / 记录未丢失:服务器可连接后运行 submit"
+WRONG_LOG = (
+    "nothing is lost; this server does not show the log that your policy and this outbox know: check --server and --policy / "
+    "记录未丢失:此服务器的账本与信任策略或发件箱不符,请核对 --server 与 --policy"
+)
 NEXT: Mapping[str, str] = {
     "unknown-key": "let the registrar grant this key (`enroll`), then run `submit --again` / "
     "请登记机构登记此密钥,然后运行 submit --again",
-    "revoked-key": "this key is ended for ever: make a new one (`keygen`, `enroll`) and tell the events again with it / "
-    "此密钥已永久吊销:请生成新密钥(keygen、enroll),并用它重新签署记录",
+    "revoked-key": "this key is ended for ever: make a new one (`keygen`, `enroll`), then `submit --sign-again NEW-KEY` / "
+    "此密钥已永久吊销:请生成新密钥(keygen、enroll),再运行 submit --sign-again 新密钥",
     "not-commissioner": "only who may name the lot speaks for it: let the registrar grant its prefix (`enroll --mint`) / "
     "只有获准命名该批次的主体才能代表它:请登记机构登记其前缀(enroll --mint)",
 }
@@ -88,24 +93,26 @@ def progress(what: str, total: int) -> Iterator[Progress]:
 
 def believed(outbox: Outbox, client: LogClient | None, policy_file: Path | None) -> Policy | None:
     """
-    The policy to believe by: the given file, which is kept; else the kept one; else, at first contact, the server's own.
+    The policy to believe by: the given file; else the kept one; else, at first contact, the server's own.
 
-    None where there is neither file nor server and nothing was kept.  Raises Malformed, LogError, OSError.
+    It is kept once the log was met under it, and where there was none.  None where there is neither file nor server and
+    nothing was kept.  Raises LogError, OSError, VerificationError.
     """
-    if policy_file is not None:
-        text = policy_file.read_text("utf-8")
-    else:
-        text = outbox.seen.policy() or ""
-        if not text and client is None:
-            return None
-        if not text and client is not None:
-            text = client.policy()
-            say(
-                f"First contact: from now on this outbox believes the keys that {client.server} names itself; "
-                "give --policy to believe your own. / 首次连接:已采用服务器自己提供的信任策略"
-            )
+    kept = outbox.seen.policy()
+    if policy_file is None and kept is None and client is None:
+        return None
+    text = policy_file.read_text("utf-8") if policy_file is not None else kept
+    if text is None and client is not None:
+        text = client.policy()
+        say(
+            f"First contact: from now on this outbox believes the keys that {client.server} names itself; "
+            "give --policy to believe your own. / 首次连接:已采用服务器自己提供的信任策略"
+        )
+    assert text is not None
+    if client is not None:
+        return pin(outbox, client, text, now_ms=now_ms())
     policy = Policy.parse(text)
-    if text != outbox.seen.policy():
+    if kept is None:
         outbox.seen.pin(text)
     return policy
 
@@ -130,6 +137,10 @@ def send(outbox: Outbox, server: str | None, policy_file: Path | None) -> int:
             complain(f"{waiting} saved, not sent / {waiting} 条已保存,尚未上传: {error}")
             say(LATER)
             return NOT_SENT if waiting else GOOD
+        except VerificationError as error:
+            complain(f"nothing was sent / 未上传任何记录: {client.server}: {error}")
+            say(WRONG_LOG)
+            return BAD
         assert policy is not None
         done = deliver(outbox, client, policy, now_ms=now_ms(), on_batch=lambda sent: bar.update(bar.task_ids[0], completed=sent))
     return told(done)
@@ -142,14 +153,17 @@ def told(done: Delivery) -> int:
         f"refused / 被拒 {len(done.refused)}   waiting / 待上传 {done.waiting}"
     )
     # By reason: a key that nobody granted is one sentence, not one for every record.
-    for reason, count in Counter(str(problem) for _, problem in done.refused).items():
-        complain(f"refused / 被拒 {count}: {reason}")
+    reasons: dict[str, list[str]] = {}
+    for digest, problem in done.refused:
+        reasons.setdefault(str(problem), []).append(digest.hex())
+    for reason, digests in reasons.items():
+        complain(f"refused / 被拒 {len(digests)}: {reason}")
+        say(f"    {' '.join(digests[:SHOWN])}{' …' if len(digests) > SHOWN else ''}")
     for code in sorted({problem.code for _, problem in done.refused} & NEXT.keys()):
         say(NEXT[code])
     if done.stopped is not None:
         complain(f"stopped / 中断: {done.stopped}")
-        if isinstance(done.stopped, LogError):
-            say(LATER)
+        say(LATER if isinstance(done.stopped, LogError) else WRONG_LOG)
     if done.refused or isinstance(done.stopped, VerificationError):
         return BAD
     return NOT_SENT if done.waiting else GOOD

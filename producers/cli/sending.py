@@ -1,7 +1,9 @@
 """`submit` and `status`: sending what waits, and how things stand."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,15 +12,17 @@ from rich.table import Table
 
 from producers.answers import LogError
 from producers.cli import common
-from producers.cli.common import BAD, DEFAULT_OUTBOX, NOT_SENT, MaybeIssuer, OutboxFile, PolicyFile, Server
+from producers.cli.common import BAD, DEFAULT_OUTBOX, NOT_SENT, MaybeIssuer, OutboxFile, Passphrase, PolicyFile, Server
 from producers.client import LogClient
 from producers.follow import Watch, follow
 from producers.outbox import STATES, Outbox
+from producers.resigning import sign_again
 from producers.status import Status, status
 from verify.anchor import read_head
 from verify.errors import VerificationError
 from verify.policy import Policy
 
+SHOWN = 20  # alarms of one kind on a screen
 WORDS = {
     "saved": "已保存,未上传", "sent": "已上传,待回执", "published": "已入账(仅运营方见过)", "witnessed": "第三方已见证",
     "covered": "链上已锚定", "refused": "被拒绝",
@@ -30,11 +34,22 @@ def submit(
     server: Server = None,
     policy: PolicyFile = None,
     again: Annotated[bool, typer.Option("--again", help="Also what was refused before / 重发被拒的记录")] = False,
+    key: Annotated[
+        Path | None, typer.Option("--sign-again", help="A new key, for what was refused for the old one / 用新密钥重签被拒的记录")
+    ] = None,
+    give_up: Annotated[bool, typer.Option("--give-up", help="Keep what was refused, tell it no more / 放弃被拒的记录")] = False,
+    passphrase: Passphrase = None,
 ) -> int:
     """Send what waits in the outbox. Sending again is always safe. 上传待发记录"""
     with Outbox.open(outbox) as box:
+        now_ms = common.now_ms()
+        if key is not None:
+            signed = sign_again(box, common.open_key(key, passphrase), now_ms=now_ms)
+            common.say(f"{signed} signed with the new key / {signed} 条已用新密钥重签")
         if again:
-            common.say(f"{box.retry_refused(now_ms=common.now_ms())} to be tried again / 重新上传")
+            common.say(f"{box.refusals.retry(now_ms=now_ms)} to be tried again / 重新上传")
+        if give_up:
+            common.say(f"{box.refusals.give_up(now_ms=now_ms)} given up, kept in the archive / 已放弃,仍存档")
         return common.send(box, server, policy)
 
 
@@ -45,6 +60,9 @@ def show_status(
     policy: PolicyFile = None,
     rpc: Annotated[list[str] | None, typer.Option(help="A JSON-RPC address of your choice, to read anchors; repeatable")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask nobody / 不联网")] = False,
+    acknowledge: Annotated[
+        bool, typer.Option("--acknowledge", help="You have looked at the alarms: show new ones only / 已阅告警,只显示新的")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> int:
     """Follow the log, then say how every record stands, and what needs you. 查看状态与告警"""
@@ -58,6 +76,8 @@ def show_status(
             with LogClient(server) as client:
                 believed = _follow(box, client, policy, rpc or [], parties, unchecked)
         found = status(box, believed, now_ms=common.now_ms())
+        if acknowledge:
+            common.say(f"{box.seen.acknowledge(now_ms=common.now_ms())} acknowledged / 条告警已阅")
     unchecked += found.unchecked
     _show(found, unchecked, as_json)
     if found.exit_code == BAD:
@@ -97,7 +117,11 @@ def _show(found: Status, unchecked: list[str], as_json: bool) -> None:
     Console().print(table)
     for text in unchecked:
         common.say(f"? could not be checked / 暂无法核对: {text}")
-    for alarm in found.alarms:
-        # What is counted already begins with its number.
-        about = "" if alarm.detail.startswith(alarm.about) else f"{alarm.about}: "
-        common.complain(f"! {alarm.code}: {about}{alarm.detail}")
+    kinds = Counter(alarm.code for alarm in found.alarms)
+    for code in kinds:
+        for alarm in [alarm for alarm in found.alarms if alarm.code == code][:SHOWN]:
+            # What is counted already begins with its number.
+            about = "" if alarm.detail.startswith(alarm.about) else f"{alarm.about}: "
+            common.complain(f"! {alarm.code}: {about}{alarm.detail}")
+        if kinds[code] > SHOWN:
+            common.complain(f"! {code}: {kinds[code] - SHOWN} more, all in --json / 另有 {kinds[code] - SHOWN} 条,见 --json")

@@ -326,6 +326,9 @@ class TestStatus:
         code, told = self.tell(capsys, "--server", log.server, "--policy", "policy")
         assert code == NOT_SENT
         assert "no key of the policy signed this" in told["unchecked"][0]
+        # A wrong file is not kept: without one, all is as before.
+        code, told = self.tell(capsys, "--server", log.server)
+        assert "no witness and no anchor" in told["unchecked"][0]
 
 
 class TestLabels:

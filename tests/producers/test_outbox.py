@@ -24,6 +24,7 @@ from producers.status import STUCK_MS, status
 from producers.store import OutboxRefused
 from tests.producers.fake_log import FakeLog
 from tests.producers.farm import FARM, KEY, event_text, statement, statements
+from verify.errors import VerificationError
 from verify.policy import Policy
 from verify.proof import TlogProof
 from verify.statement import parse_statement
@@ -202,6 +203,19 @@ class TestDelivery:
         assert (done.published, done.waiting) == (0, 2)
         assert "no key of the policy" in str(done.stopped)
 
+    def test_a_server_that_does_not_show_our_log_is_told_nothing_and_its_refusal_does_not_count(
+        self, log: FakeLog, outbox: Outbox, client: LogClient
+    ) -> None:
+        """Withheld members travel with a statement: the wrong server would read them."""
+        outbox.add(statements(3), now_ms=NOW)
+        with FakeLog().serve() as stranger, LogClient(stranger.server) as elsewhere:
+            stranger.refuse = lambda one: {"code": "unknown-key"}
+            done = deliver(outbox, elsewhere, policy_of(log), now_ms=NOW)
+            assert isinstance(done.stopped, VerificationError)
+            assert (done.refused, done.waiting, outbox.counts()["saved"]) == ([], 3, 3)
+            assert "POST /statements" not in stranger.requests
+        assert deliver(outbox, client, policy_of(log), now_ms=NOW).published == 3
+
     def test_a_refusal_is_kept_with_its_reason_and_can_be_tried_again(
         self, log: FakeLog, outbox: Outbox, client: LogClient
     ) -> None:
@@ -210,10 +224,10 @@ class TestDelivery:
         done = deliver(outbox, client, policy_of(log), now_ms=NOW)
         assert [problem.code for _, problem in done.refused] == ["unknown-key"]
         assert (done.published, outbox.counts()["refused"]) == (2, 1)
-        assert outbox.refused()[0].problem == done.refused[0][1]
+        assert outbox.refusals.items()[0].problem == done.refused[0][1]
         log.refuse = lambda one: None  # the registrar granted the key
         assert deliver(outbox, client, policy_of(log), now_ms=NOW).published == 0
-        assert outbox.retry_refused(now_ms=NOW) == 1
+        assert outbox.refusals.retry(now_ms=NOW) == 1
         assert deliver(outbox, client, policy_of(log), now_ms=NOW).published == 1
 
     def test_a_record_ahead_of_the_clock_waits_and_is_not_lost(self, log: FakeLog, outbox: Outbox, client: LogClient) -> None:
@@ -233,7 +247,7 @@ class TestDelivery:
 
     def test_an_answer_that_was_lost_is_asked_for_again(self, log: FakeLog, outbox: Outbox, client: LogClient) -> None:
         outbox.add(statements(3), now_ms=NOW)
-        log.before_answer = lambda path: "cut"
+        log.before_answer = lambda path: "cut" if path == "/statements" else ""
         assert deliver(outbox, client, policy_of(log), now_ms=NOW).waiting == 3
         assert outbox.counts()["sent"] == 3
         log.before_answer = lambda path: ""
@@ -296,6 +310,7 @@ from pathlib import Path
 from producers.client import LogClient
 from producers.delivery import deliver
 from producers.outbox import Outbox
+from verify.errors import VerificationError
 from verify.policy import Policy
 with Outbox.open(Path(sys.argv[1])) as outbox, LogClient(sys.argv[2]) as client:
     deliver(outbox, client, Policy.parse(outbox.seen.policy()), now_ms=1)
