@@ -1,80 +1,45 @@
 """
-What the top of a scan page says before the phone has verified anything: product, farm, dates, the way, an open recall.
+What the top of a scan page says before the phone has verified anything: product, farm, dates, the way, papers, an open recall.
 
 Read from the bundle's statements alone, so that the page cannot tell more than it carries.  It is the operator's reading,
-and the page says so until its own script has gone through the numbered steps.  Not here: the page's markup and
-its verifier (scanpage.py), and any verdict.
+and the page says so until its own script has gone through the numbered steps.  Not here: which statements count
+(scan_reading.py), the page's markup and its verifier (scanpage.py), and any verdict.
 
 Source: protocol.md section 3.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from api.language import Catalog, pick_name
+from api.papers import papers_of
+from api.scan_reading import Reading
 from api.scanpage import scan_page, words
 from producers.epcis import kde
 from verify import gs1, subjects
-from verify.authority import scope_of
-from verify.bundle import Bundle, Carried, parse_bundle
+from verify.bundle import Bundle, parse_bundle
 from verify.epcis import Event
+from verify.policy import Policy
 from verify.statement import Statement
 from verify.subjects import Record
 
 _DATES = (("harvested", kde.HARVEST_DATE), ("packed", kde.PACK_DATE), ("expires", kde.EXPIRES))
 
 
-@dataclass(slots=True)
-class Reading:
-    """A bundle, sorted by what the summary asks for."""
-
-    records: list[Record] = field(default_factory=list)
-    parties: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    things: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    recalls: list[Record] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, carried: Sequence[Carried]) -> "Reading":
-        """Sort statements; a bundle that cannot be read raises Malformed."""
-        reading = cls()
-        for one in carried:
-            record = Record.of(one.index, one.time_ms, one.statement)
-            body = record.statement.subject
-            if record.statement.kind == "PartyRegistration":
-                reading.parties[body["id"]] = body["name"]
-            elif record.statement.kind == "MasterData":
-                reading.things[gs1.canonical_uri(body["id"])] = body["name"]
-            elif record.statement.kind == "RecallNotice":
-                reading.recalls.append(record)
-            elif record.event is not None and not record.event.error_declaration:
-                reading.records.append(record)
-        return reading
-
-    def party(self, uri: str, lang: str) -> str:
-        """A party's registered name, else its URI."""
-        return pick_name(self.parties.get(uri), lang) or uri
-
-    def thing(self, uri: str | None, lang: str) -> str:
-        """A place's or product's name, else its URI."""
-        return pick_name(self.things.get(uri or ""), lang) or (uri or "")
-
-
-def summarise(bundle: Bundle, *, lang: str, catalog: Catalog) -> dict[str, Any]:
+def summarise(bundle: Bundle, policy: Policy, *, lang: str, catalog: Catalog) -> dict[str, Any]:
     """What the page shows at once, in the reader's language: the members that scanpage.py draws, and `recall`."""
-    reading = Reading.of(bundle.statements)
-    named = gs1.subjects_of_uri(bundle.label)
-    lot = next((uri for uri in named if gs1.level(uri) in ("lot", "sscc")), named[0])
-    product = gs1.product_of(lot)
-    events = sorted(((r, r.event) for r in reading.records if r.event is not None), key=lambda pair: pair[1].time)
-    makers = [r for r, event in events if any(lot in (one.uri, one.lot) for one in event.commissioned)]
+    reading = Reading.of(bundle, policy)
+    makers = [one for one, event in reading.events if any(reading.lot in (it.uri, it.lot) for it in event.commissioned)]
     return {
-        "product": reading.thing(product or lot, lang),
-        "farm": reading.party(makers[0].statement.issuer, lang) if makers else "–",
-        "dates": _dates([event for _, event in events], lang, catalog) or "–",
-        "journey": [_row(record, event, reading, lang, catalog) for record, event in events],
-        "recall": _recall(reading, {*named, *([product] if product else []), *_touched(events)}, lang, catalog),
+        "product": reading.called(gs1.product_of(reading.lot) or reading.lot, lang),
+        "farm": reading.called(makers[0].issuer, lang) if makers else "–",
+        "dates": _dates([event for _, event in reading.events], lang, catalog) or "–",
+        "journey": [_row(record, event, reading, lang, catalog) for record, event in reading.events],
+        "papers": papers_of(reading, lang, catalog),
+        "papers-heading": catalog.text(lang, "scan.papers"),
+        "erased": _erased(reading.erasures, lang, catalog),
+        "recall": _recall(reading.recalls, lang, catalog),
     }
 
 
@@ -88,7 +53,7 @@ def render_scan(
     Raises Malformed where the bundle cannot be read.
     """
     bundle = parse_bundle(bundle_json)
-    summary = summarise(bundle, lang=lang, catalog=catalog)
+    summary = summarise(bundle, Policy.parse(policy), lang=lang, catalog=catalog)
     # A recall does not wait for a script: it stands in the page also where none runs.
     said = [str(summary["recall"] or ""), catalog.text(lang, "banner.demo") if is_demo else ""]
     html, csp = scan_page(
@@ -122,9 +87,10 @@ def _row(record: Record, event: Event, reading: Reading, lang: str, catalog: Cat
     return {
         "index": record.index,
         "when": shown_time(event.time),
-        "who": reading.party(record.statement.issuer, lang),
+        "who": reading.called(record.issuer, lang),
         "what": what(event, lang, catalog),
-        "where": reading.thing(event.read_point or event.biz_location, lang),
+        "where": reading.called(event.read_point or event.biz_location, lang),
+        "mark": catalog.text(lang, "scan.third_party") if reading.is_stranger(record) else "",
     }
 
 
@@ -138,20 +104,14 @@ def _dates(events: Sequence[Event], lang: str, catalog: Catalog) -> str:
     return " · ".join(f"{catalog.text(lang, f'scan.{name}')} {found[name]}" for name, _ in _DATES if name in found)
 
 
-def _touched(events: Sequence[tuple[Record, Event]]) -> set[str]:
-    """Every object, product and place that the carried events name."""
-    found: set[str] = set()
-    for record, _ in events:
-        found |= set(record.uris)
-        found |= {product for uri in record.uris if (product := gs1.product_of(uri))}
-    return found
+def _erased(erasures: Sequence[Record], lang: str, catalog: Catalog) -> str:
+    grounds = dict.fromkeys(str(one.statement.subject.get("ground", "")) for one in erasures)
+    return catalog.text(lang, "scan.erased", count=len(erasures), grounds="; ".join(grounds)) if erasures else ""
 
 
-def _recall(reading: Reading, touched: set[str], lang: str, catalog: Catalog) -> str:
-    closed = {one.statement.subject.get("closes") for one in reading.recalls}
-    for one in reversed(reading.recalls):
-        body = one.statement.subject
-        if "closes" not in body and one.statement.digest.hex() not in closed and touched & set(scope_of(one.statement)[0]):
-            told = (pick_name(body[name], lang) for name in ("reason", "instructions"))
-            return catalog.text(lang, "scan.recalled", text=" ".join(told))
-    return ""
+def _recall(recalls: Sequence[Record], lang: str, catalog: Catalog) -> str:
+    if not recalls:
+        return ""
+    body = recalls[0].statement.subject
+    told = (pick_name(body[name], lang) for name in ("reason", "instructions"))
+    return catalog.text(lang, "scan.recalled", text=" ".join(told))

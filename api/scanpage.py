@@ -31,7 +31,8 @@ def scan_page(
 ) -> tuple[str, str]:  # fmt: skip
     """
     The page of one scan, and its CSP.  `summary` is the operator's own reading, shown while the phone checks: `product`,
-    `farm`, `dates` (texts), `journey` (rows of index, when, who, what, where) and `recall`, the text of an open recall.
+    `farm`, `dates` (texts), `journey` (rows of index, when, who, what, where, mark), `papers` (rows of what, says, who, mark)
+    under `papers-heading`, `erased`, and `recall`, the text of an open recall.
     `subjects` says for each record under which URIs it is filed; without it nothing is shown before the whole verdict.
     """
     facts = "".join(f"<dt>{escape(messages[name])}<dd>{escape(str(summary[name]))}" for name in FACTS)
@@ -47,8 +48,9 @@ def scan_page(
     )  # fmt: skip
     rest = (
         f'<noscript><aside>{escape(messages["no-script"])}</aside></noscript>'
-        f'<h2>{escape(messages["journey"])}</h2><ol class="journey">{_rows(summary)}</ol>{_how(messages)}</main><footer>'
-        f'<p>{escape(messages["trust"])}</p><p><a href="?format=bundle">{escape(messages["bundle-link"])}</a> '
+        f'<h2>{escape(messages["journey"])}</h2><ol class="journey">{_rows(summary)}</ol>{_papers(summary)}'
+        f'{_how(messages)}</main><footer><p>{escape(messages["trust"])}</p><p>'
+        f'<a id="save" href="?format=bundle" download="bundle.json">{escape(messages["bundle-link"])}</a> '
         f'<a href="/log/policy">{escape(messages["policy"])}</a></p></footer>'
     )
     return _page(lang, messages, f"{summary['product']} · 源印", (first, rest)), inlined().csp(rpc)
@@ -116,9 +118,24 @@ def _how(messages: Mapping[str, str]) -> str:
 def _rows(summary: Mapping[str, object]) -> str:
     return "".join(
         f'<li data-index="{int(row["index"])}"><b>{escape(str(row["what"]))}</b> <time>{escape(str(row["when"]))}</time>'
-        f'<span>{escape(" · ".join(filter(None, (str(row["who"]), str(row["where"])))))}</span>'
+        f'<span>{escape(" · ".join(filter(None, (str(row["who"]), str(row["where"])))))}</span>{_mark(row)}'
         for row in cast(Sequence[Mapping[str, str]], summary["journey"])
     )
+
+
+def _papers(summary: Mapping[str, object]) -> str:
+    """Certificates, reports, and what was erased; nothing where there is none."""
+    rows = "".join(
+        f'<li><b>{escape(row["what"])}</b> {escape(row["says"])}<span>{escape(row["who"])}</span>{_mark(row)}'
+        for row in cast(Sequence[Mapping[str, str]], summary.get("papers", ()))
+    )
+    papers = f'<h2>{escape(str(summary["papers-heading"]))}</h2><ul class="journey">{rows}</ul>' if rows else ""
+    erased = str(summary.get("erased") or "")
+    return papers + (f'<p class="erased">{escape(erased)}</p>' if erased else "")
+
+
+def _mark(row: Mapping[str, str]) -> str:
+    return f"<em>{escape(row['mark'])}</em>" if row.get("mark") else ""
 
 
 def _data(name: str, text: str) -> str:

@@ -52,8 +52,7 @@ class Evidence:
 
     def format(self) -> str:
         root = [] if self.root is None else [f"root {b64_encode(self.root)}"]
-        head = "\n".join([FIRST, *root, *map(b64_encode, self.proof)])
-        return f"{head}\n\n{self.older}\n{self.newer}"
+        return "\n".join([FIRST, *root, *map(b64_encode, self.proof)]) + f"\n\n{self.older}\n{self.newer}"
 
 def verify_evidence(evidence: Evidence, keys: Sequence[VerifierKey]) -> tuple[VerifierKey, Checkpoint, Checkpoint]:
     """Return the key that signed both, and both, where they cannot be true of one log.  Raises BadSignature; NotTrusted where

@@ -98,8 +98,7 @@ def _object(role: str, name: object, item: object) -> Object:
     return Object(role, uri, lot[0] if lot else None, None if quantity is None else Decimal(quantity), _get(item, "uom", str))
 
 def _place(raw: object, name: str) -> str | None:
-    place = _get(raw, name, dict)
-    return None if place is None else gs1.canonical_uri(place.get("id"))
+    return None if (place := _get(raw, name, dict)) is None else gs1.canonical_uri(place.get("id"))
 
 def _pairs(raw: object, name: str) -> tuple[tuple[str, str], ...]:
     found = _get(raw, f"{name}List", list) or []

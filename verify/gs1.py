@@ -134,13 +134,11 @@ def lot_uri(gtin: str, lot: str) -> str:
 
 def product_of(uri: str) -> str | None:
     """The canonical URI of the product of an item or lot, None for other subjects.  Raises Malformed."""
-    link = read(uri)
-    return f"{HOST}/01/{link.value}" if link and link.key == "01" else None
+    return f"{HOST}/01/{link.value}" if (link := read(uri)) and link.key == "01" else None
 
 def level(uri: str) -> str:
     """Name what a URI stands for: item, lot, product, sscc, place, party, asset or other.  Raises Malformed."""
-    link = read(uri)
-    if link is None:
+    if (link := read(uri)) is None:
         return "place" if uri.startswith("geo:") else "other"
     return _LEVELS.get(link.uris()[0].split("/")[-2], "other")
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 from .entry import MAX_KEYS
 from .epcis import Event, read_event
-from .errors import Malformed, need
+from .errors import Malformed, at, need
 from .gs1 import canonical_uri
 from .statement import CONTROL_KINDS, Statement
 
@@ -98,9 +98,7 @@ def _named(kind: str, body: Any) -> tuple[str, ...]:
     return tuple(found)
 
 def _canonical(value: object, where: str) -> str:
-    try:
+    with at(where):
         uri = canonical_uri(value)
-    except Malformed as error:
-        raise Malformed(error.message, error.code, where) from None
     need(uri == value, f"not in canonical form: {uri}", "bad-uri", where)
     return uri

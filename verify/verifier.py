@@ -151,7 +151,7 @@ class Verification:
                     raise NotGranted(reason.message, reason.code)
                 authority.key_at(self.history, one.issuer, one.statement.kid, one.index)
         self.counted = edges.standing(self.records, self.history)
-        return VERIFIED, "keys-ok", {}
+        return VERIFIED, "keys-ok", {"erased": sum(one.kind == "Erasure" for one in self.records)}
 
     def _label(self) -> Found:
         label = self.bundle.label if self.label is None else self.label

@@ -11,11 +11,12 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from .checkpoint import MAX_EVIDENCE, Checkpoint, Evidence, verify_evidence
 from .cosignature import times_of
-from .errors import NotConsistent, NotTrusted, VerificationError, need
+from .errors import NotConsistent, NotTrusted, VerificationError, at, need
 from .merkle import Hash, Reader, prove_consistency, root, roots_reader, verify_consistency
 from .note import MAX_NOTE, open_note, parse_note
 from .policy import Policy
@@ -76,12 +77,14 @@ def look(prefix: str, policy: Policy, state: Path, evidence: Path, now_s: float,
     new, is_met, time_s = _open(body, policy)
     if state.exists():
         last = state.read_text("utf-8")
-        need(_open(last, policy)[0].origin == new.origin, f"{state} is about another log", "other-log")
+        with at(str(state)):
+            need(_open(last, policy)[0].origin == new.origin, "this memory is about another log", "other-log")
         code, pair = compare(last, body, tiles or prefix)
         if code and not (tiles and code == "rolled-back"):
             path = evidence / f"evidence-{sha256(pair.format().encode()).hexdigest()[:16]}.txt"
-            write(path, pair.format())
-            raise NotConsistent(f"{SAYS[code]} {path}", code)
+            with suppress(OSError):  # a disk that takes no evidence keeps nobody from the alarm
+                write(path, pair.format())
+            raise NotConsistent(f"{SAYS[code]} {path if path.exists() else 'evidence not kept'}", code)
     if tiles:
         need(state.exists(), "nothing is remembered yet that it could be compared with", "other-log")
         return new
@@ -110,6 +113,7 @@ def write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 def _watch(options: Namespace, policy: Policy) -> int:
+    options.evidence.mkdir(parents=True, exist_ok=True)
     good = time.time()
     while True:
         now = time.time()
@@ -119,7 +123,8 @@ def _watch(options: Namespace, policy: Policy) -> int:
             good, code = now, 0
         except (OSError, VerificationError) as error:
             code = 3 if isinstance(error, OSError) or error.code in GREY else 1
-            print(f"{('ALARM 警报', 'UNCHECKED 未能核实')[code == 3]}: {options.source}: {error}", file=sys.stderr, flush=True)
+            place = getattr(error, "where", None) or options.source
+            print(f"{('ALARM 警报', 'UNCHECKED 未能核实')[code == 3]}: {place}: {error}", file=sys.stderr, flush=True)
             is_old = getattr(error, "code", "") == "too-old" or now - good > policy.max_age_s
             code = code if code == 1 or is_old or options.once else 0
         if code or options.once:

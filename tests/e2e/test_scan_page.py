@@ -213,6 +213,28 @@ def test_the_page_can_talk_to_nobody_but_its_host_and_the_chain(browser: Any, wo
     assert any("Content Security Policy" in text for text in said), "what `page` watches for is really said"
 
 
+def test_offline_the_answer_about_recalls_greys_and_back_online_it_is_asked_anew(page: Any, world: World) -> None:
+    """A recall that came after the page was loaded must not hide behind it."""
+    verdict(page, world.show("/leaves-the-network"))
+    recall = page.locator("#answer-recall")
+    assert recall.get_attribute("data-state") == "stated"
+    page.context.set_offline(True)
+    page.wait_for_selector("#answer-recall[data-state=unchecked]")
+    assert recall.locator("b").text_content() == scanpage.words("en")["answer.recall.unchecked"]
+    assert page.locator("#answer-record").get_attribute("data-state") == "verified"  # what was proved stays proved
+    with page.expect_navigation():
+        page.context.set_offline(False)
+    page.wait_for_selector("#answer-recall[data-state=stated]")
+
+
+def test_what_is_saved_is_the_evidence_that_was_checked(page: Any, world: World, tmp_path: Path) -> None:
+    verdict(page, world.show("/saved"))
+    with page.expect_download() as saved:
+        page.locator("#save").click()
+    saved.value.save_as(tmp_path / "bundle.json")
+    assert (tmp_path / "bundle.json").read_text() == world.bundle
+
+
 def test_nothing_in_a_bundle_becomes_markup(page: Any, world: World) -> None:
     evil = world.bundle.replace('"label":"', '"label":"</script><img src=x onerror=alert(1)>', 1)
     verdict(page, world.show("/evil", bundle=evil, summary=summary(world.bundle, "en") | {"product": "<b>x</b>"}))

@@ -254,11 +254,23 @@ class TestWhoSigned:
         (place.log / "checkpoint").write_text(body)
         assert place.look() == 1
 
-    def test_a_damaged_memory_is_an_alarm(self, place: Place) -> None:
+    def test_a_damaged_memory_is_an_alarm_that_names_it(self, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
         place.serve(leaves(5))
         place.look()
         place.state.write_text(place.state.read_text().replace("\n5\n", "\n6\n"))
         assert place.look() == 1
+        assert str(place.state) in capsys.readouterr().err
+
+    def test_evidence_that_cannot_be_kept_hides_no_alarm(self, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+        place.serve(leaves(5))
+        place.look()
+        place.evidence.rmdir()
+        place.serve(leaves(5, "forked"))
+        place.evidence.write_text("a file where the folder should be")
+        assert place.look() == 2  # said before it watches
+        place.evidence.unlink()
+        assert place.look() == 1
+        assert list(place.evidence.iterdir())
 
 
 class TestEvidence:

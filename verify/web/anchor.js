@@ -1,6 +1,5 @@
 /*
  * Reading a contract's head with one plain `eth_call`, from an RPC of the reader's choice.  Twin of anchor.py.
- *
  * Throws a plain Error where no RPC answers: that is grey, never red.  Source: protocol.md section 4; Ethereum JSON-RPC.
  */
 import {hex, sha256, unhex} from "./bytes.js";

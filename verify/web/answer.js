@@ -1,6 +1,5 @@
 /*
  * The answer note: what the operator says exists about the subjects of one scan, over its own signature.  Twin of answer.py.
- *
  * Source: protocol.md section 1, Bundle.
  */
 import {b64, equal, hex, need, refuse, sha256, unb64, utf8} from "./bytes.js";
@@ -63,8 +62,7 @@ export async function convict(answer, entries) {
       const isParty = keys.some((one) => partyKeys.has(one));
       if (answer.key.has(key)) found.key.set(key, [...found.key.get(key) ?? [], index]);
       if (isParty && answer.party.has(key)) found.party.set(key, [...found.party.get(key) ?? [], index]);
-      const touches = answer.key.has(key) && keys.some((one) => controlKeys.has(one)) || isParty && answer.party.has(key);
-      if (touches) control.add(index);
+      if (answer.key.has(key) && keys.some((one) => controlKeys.has(one)) || isParty && answer.party.has(key)) control.add(index);
     }
   }
   need([...control].join() === answer.control.join(), "omitted");

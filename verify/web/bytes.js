@@ -1,6 +1,5 @@
 /*
  * Bytes and their one spelling, and the one way to refuse.
- *
  * Twin of errors.py and of the base64 half of strict.py.  A code is the same word in both languages; the sentence that a
  * reader sees is looked up by it in messages/{en,zh}.json, so none is carried here.
  *

@@ -1,8 +1,6 @@
 /*
  * GS1 identifiers and the canonical URI: one spelling per subject, so that one SHA-256 finds every statement about it.
- *
  * Twin of gs1.py, which explains the tables.  URL is not asked: it repairs what it reads.
- *
  * Source: protocol.md section 1; GS1 Digital Link URI syntax; gs1-syntax-dictionary; EPC Tag Data Standard 6.3; CBV 2.0.
  */
 import {Refused, need, refuse} from "./bytes.js";

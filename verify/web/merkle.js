@@ -1,6 +1,5 @@
 /*
  * The Merkle tree of RFC 6962: hash and verify.  Twin of merkle.py, without proving.
- *
  * A proof binds neither size nor index: take size and root together from one signed checkpoint.  Sizes reach 2^53-1, so
  * nothing here shifts or masks: JavaScript would do that in 32 bits.
  *

@@ -1,6 +1,5 @@
 /*
  * Signed notes, checkpoints and cosignatures.  Twin of note.py, checkpoint.py and cosignature.py.
- *
  * Kinds of key: 1 Ed25519 over the text, 4 timestamped Ed25519 cosignature.  Unknown lines are ignored here and refused by
  * the bundle; a known key whose line does not verify rejects the whole note.  Where WebCrypto has no Ed25519 the code is
  * `no-ed25519`, which the verifier shows as "could not be checked", never as a failure.

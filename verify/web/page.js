@@ -1,6 +1,5 @@
 /*
  * What the phone shows: each step as it is taken, then three separate answers, never one big tick.
- *
  * On a scan page the bundle stands in the page; paste.js asks for one.  Text is only ever set as text: nothing in a bundle
  * becomes markup.
  */
@@ -34,7 +33,7 @@ function showStep(step) {
 
 function showAnswers({answers, steps, recalls}) {
   const at = (...numbers) => steps.filter(({number}) => numbers.includes(number)), failed = steps.find(({state}) => state === "failed");
-  const why = {record: answers.record === "failed" ? [failed] : at(3, 16), item: at(13), recall: at(15)};
+  const why = {record: answers.record === "failed" ? [failed] : [...at(12).filter(({state}) => state === "unchecked"), ...at(3, 16)], item: at(13), recall: at(15)};
   for (const [question, state] of Object.entries(answers)) {
     const line = element("answer-" + question);
     line.className = "answer " + state;
@@ -55,10 +54,17 @@ function showAnswers({answers, steps, recalls}) {
 /** Mark the rows of the journey that only one side claims. */
 function showClaims({steps}) {
   const claims = steps.find(({number}) => number === 12)?.claims ?? [];
-  for (const row of document.querySelectorAll("[data-index]")) {
-    if (!claims.some(({index}) => String(index) === row.dataset.index)) continue;
-    row.append(Object.assign(document.createElement("em"), {textContent: words.claimed}));
-  }
+  const rows = [...document.querySelectorAll("[data-index]")].filter((row) => claims.some(({index}) => String(index) === row.dataset.index));
+  for (const row of rows) row.append(Object.assign(document.createElement("em"), {textContent: words.claimed}));
+}
+
+/** The answer about recalls is of its minute: offline it greys, and a page that is looked at again later asks anew. */
+function askAgain() {
+  const line = element("answer-recall"), isOld = Date.now() - performance.timeOrigin > 60000;
+  if (!navigator.onLine && line.dataset.state === "stated") {
+    Object.assign(line, {className: "answer unchecked"}).dataset.state = "unchecked";
+    line.querySelector("b").textContent = words["answer.recall.unchecked"];
+  } else if (navigator.onLine && !document.hidden && (isOld || line.dataset.state === "unchecked")) location.reload();
 }
 
 /** Take all steps of a run and show them; `urls` are the reader's own RPC. */
@@ -94,4 +100,8 @@ export function showPasted(bundle, policyText, label, urls) {
   show(parsePolicy(policyText).then((policy) => openRun(bundle, {policy, label})), urls);
 }
 
-if (begun) show(begun, JSON.parse(inlined("config")).rpc.map((url) => new URL(url, location.href).href));
+if (begun) {
+  show(begun, JSON.parse(inlined("config")).rpc.map((url) => new URL(url, location.href).href));
+  element("save").href = URL.createObjectURL(new Blob([inlined("bundle")], {type: "application/json"})); // what was checked, not a new answer
+  for (const name of ["online", "offline", "visibilitychange"]) addEventListener(name, askAgain);
+}

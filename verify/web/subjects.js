@@ -1,8 +1,6 @@
 /*
  * One EPCIS event, and what a statement is about.  Twin of epcis.py and subjects.py.
- *
  * Whatever names a subject is read strictly, since a name that two readers take differently would hide a lot from its recall.
- *
  * Source: protocol.md section 1, Subject keys; EPCIS 2.0 section 7.4; CBV 2.0 section 7.
  */
 import {Refused, hex, need, once, sha256, unhex, utf8} from "./bytes.js";

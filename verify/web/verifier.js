@@ -91,7 +91,7 @@ async function checkKeys(run) {
     });
   }
   run.counted = standingOf(run);
-  return ["verified", "keys-ok"];
+  return ["verified", "keys-ok", {erased: run.records.filter(({kind}) => kind === "Erasure").length}];
 }
 
 async function checkLabel(run) {

@@ -1,0 +1,99 @@
+"""
+A bundle's statements as the page reads them: judged by the verifier's own rules, before the phone has judged them again.
+
+Records that were withdrawn, erased, declared wrong or disputed do not count; a recall reaches what the phone will say it
+reaches; who never had the thing is a third party.  It is the operator's reading all the same: signatures and proofs are left
+to the phone.
+
+Source: protocol.md section 2; verify/PROTOCOL.md, steps 10, 12 and 15.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from api.language import pick_name
+from verify import gs1
+from verify.authority import History, scope_of
+from verify.bundle import Bundle
+from verify.checkpoint import Checkpoint
+from verify.edges import CLAIMED, Journey, journey_of, standing
+from verify.epcis import Event
+from verify.note import parse_note
+from verify.policy import Policy
+from verify.subjects import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A bundle, read under a policy."""
+
+    named: tuple[str, ...]
+    """What the label names, the finest first."""
+    lot: str
+    records: Sequence[Record]
+    counted: Sequence[Record]
+    history: History
+    journey: Journey
+    names: Mapping[str, Mapping[str, str]]
+    """What parties, places and products are called, per language."""
+
+    @classmethod
+    def of(cls, bundle: Bundle, policy: Policy) -> "Reading":
+        """Read the statements; a bundle that cannot be read raises Malformed."""
+        origin = Checkpoint.parse(parse_note(bundle.checkpoint).text).origin
+        records = [Record.of(one.index, one.time_ms, one.statement) for one in bundle.statements]
+        history = History(origin, policy.registrars, records)
+        counted = standing(records, history)
+        named = tuple(gs1.subjects_of_uri(bundle.label))
+        lot = next((uri for uri in named if gs1.level(uri) in ("lot", "sscc")), named[0])
+        return cls(named, lot, records, counted, history, journey_of(lot, counted, history), _names(records))
+
+    @property
+    def events(self) -> list[tuple[Record, Event]]:
+        """What happened, by the parties' own times."""
+        told = ((one, one.event) for one in self.counted if one.event is not None and not one.event.error_declaration)
+        return sorted(told, key=lambda pair: pair[1].time)
+
+    @property
+    def recalls(self) -> list[Record]:
+        """Open recalls that reach the label, newest first.  A disputed notice still warns, a disputed closing closes nothing."""
+        notices = [one for one in self.records if one.kind == "RecallNotice" and one.index not in self.history.refused]
+        closed = {one.statement.subject.get("closes") for one in self.counted if one.kind == "RecallNotice"}
+        opened = [one for one in notices if "closes" not in one.statement.subject and one.digest.hex() not in closed]
+        return [one for one in reversed(opened) if self._reaches(one)]
+
+    @property
+    def erasures(self) -> list[Record]:
+        """What the operator dropped on a ground of law; no bundle carries what was erased, so that no target is asked for."""
+        told = [one for one in self.records if one.kind == "Erasure"]
+        return [one for one in told if one.issuer == self.records[0].statement.subject["registrar"]["id"]]
+
+    def is_stranger(self, record: Record) -> bool:
+        """Whether its issuer never had the thing, by anybody else's word; a hop that one side claims is marked by the phone."""
+        hops = (*self.journey.edges, *self.journey.origins)
+        holders = {hop.party for hop in hops if hop.state != CLAIMED}
+        return record.issuer not in holders and record.index not in {hop.index for hop in hops}
+
+    def called(self, uri: str | None, lang: str) -> str:
+        """The name of a party, place or product, else its URI."""
+        return pick_name(self.names.get(uri or ""), lang) or (uri or "")
+
+    def _reaches(self, recall: Record) -> bool:
+        told, since, until = scope_of(recall.statement)
+        reached = {*self.named, self.lot, *self.journey.visited}.intersection(told)
+        times = [event.time for one, event in self.events if one.index in self.journey.records and reached & _made_or_at(event)]
+        inside = [at for at in times if (since is None or at >= since) and (until is None or at <= until)]
+        return bool(reached) and (not times or bool(inside))
+
+
+def _made_or_at(event: Event) -> set[str]:
+    made = {uri for one in event.commissioned for uri in (*one.uris, gs1.product_of(one.uri)) if uri}
+    return made.union(event.places)
+
+
+def _names(records: Sequence[Record]) -> dict[str, Mapping[str, str]]:
+    found = {}
+    for one in records:
+        if one.kind in ("PartyRegistration", "MasterData"):
+            found[gs1.canonical_uri(one.statement.subject["id"])] = one.statement.subject["name"]
+    return found

@@ -1,0 +1,115 @@
+"""The top of a scan page, before the phone has judged: it says no more, and no less, than the phone will say."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from api.language import Catalog
+from api.scan import summarise
+from ledger.erasure import erasure_statement
+from producers.epcis import build
+from producers.kinds import Certificate
+from tests.ledger_read.season import AGENCY, BOX, DOOR_WANG, FARM, P1, STRANGER, WANG, Season, lots
+from verify.bundle import parse_bundle
+from verify.verifier import Verification
+
+CATALOG = Catalog.load()
+MARK = "(a third party's claim)"
+
+
+def shown(season: Season, lang: str = "en") -> tuple[dict[str, Any], Verification]:
+    """What the page says, and what a phone finds in the same bundle."""
+    body = season.bundle(season.label())
+    run = season.verify(season.label(), body)
+    return summarise(parse_bundle(body), season.policy(), lang=lang, catalog=CATALOG), run
+
+
+class TestRecalls:
+    @pytest.mark.parametrize(
+        ("scope", "is_reached"),
+        [({}, True), ({"until": "2025-12-31T00:00:00Z"}, False), ({"from_": "2025-01-01T00:00:00Z"}, True),
+         ({"from_": "2025-01-01T00:00:00Z", "until": "2025-12-31T00:00:00Z"}, False)],
+    )  # fmt: skip
+    def test_goods_outside_the_window_of_a_recall_are_not_called_recalled(
+        self, season: Season, scope: dict[str, str], is_reached: bool
+    ) -> None:
+        season.recall(AGENCY, products=[BOX], reason="broken glass", **scope)
+        found, run = shown_whatever(season)
+        assert ("broken glass" in found["recall"]) == is_reached
+        assert (run == "failed") == is_reached
+
+    def test_a_recall_that_was_closed_is_over(self, season: Season) -> None:
+        notice = season.recall(AGENCY, lots=[P1], reason="broken glass")
+        assert shown_whatever(season)[0]["recall"]
+        season.recall(AGENCY, lots=[P1], closes=digest_at(season, notice))
+        assert not shown_whatever(season)[0]["recall"]
+
+
+def digest_at(season: Season, index: int) -> str:
+    return season.entries()[index][9:41].hex()
+
+
+def shown_whatever(season: Season) -> tuple[dict[str, Any], str]:
+    """What the page says, and the phone's answer about recalls, reached or not."""
+    found, run = shown(season)
+    return found, run.answers["recall"]
+
+
+class TestWhoSaysIt:
+    def test_an_honest_way_has_no_mark(self, season: Season) -> None:
+        found, _ = shown(season)
+        assert len(found["journey"]) > 5
+        assert not any(row["mark"] for row in found["journey"])
+
+    def test_a_stranger_who_says_that_it_was_destroyed_is_a_third_party(self, season: Season) -> None:
+        season.grant(STRANGER, "retailer")
+        season.tell(STRANGER, "lie", partial(build.destroy, lots((P1, "5", "H87"))), place=DOOR_WANG)
+        found, _ = shown(season)
+        assert [row["index"] for row in found["journey"] if row["mark"] == MARK] == [season.told["lie"]]
+
+    def test_what_was_withdrawn_is_not_shown(self, season: Season) -> None:
+        season.withdraw(WANG, season.told["sell Wang"])
+        found, _ = shown(season)
+        assert season.told["sell Wang"] not in [row["index"] for row in found["journey"]]
+
+
+class TestPapers:
+    @pytest.mark.parametrize(("lang", "kinds"), [("en", ["Certificate", "Laboratory report"]), ("zh", ["认证证书", "检测报告"])])
+    def test_certificates_and_reports_are_named_with_who_signed_them(self, season: Season, lang: str, kinds: list[str]) -> None:
+        found, _ = shown(season, lang)
+        assert [paper["what"] for paper in found["papers"]] == kinds
+        certificate, report = found["papers"]
+        assert {"organic", "C-1"} <= set(certificate["says"].split(" · "))
+        assert "2027-01-01" in certificate["says"]
+        assert ("pass" if lang == "en" else "合格") in report["says"]
+        assert not certificate["mark"]
+        assert not report["mark"]
+
+    def test_a_certificate_by_somebody_who_is_no_certifier_is_a_third_partys_claim(self, season: Season) -> None:
+        season.say(FARM, paper("issuer"))
+        assert [one["mark"] for one in shown(season)[0]["papers"] if "C-9" in one["says"]] == [MARK]
+
+    def test_a_copy_is_called_a_copy(self, season: Season) -> None:
+        season.say(FARM, paper("copy"))
+        marks = [one["mark"] for one in shown(season)[0]["papers"] if "C-9" in one["says"]]
+        assert marks == ["(copy, not signed by the certifier)"]
+
+
+def paper(attestation: str) -> Any:
+    """A certificate that the farm itself tells."""
+    return Certificate(
+        id="urn:uuid:00000000-0000-4000-8000-0000000000c9", scheme="organic", number="C-9", holder=FARM, subjects=[BOX],
+        valid_from="2026-01-01T00:00:00Z", valid_until="2027-01-01T00:00:00Z", attestation=attestation,
+        document_hash="00" * 32, lookup="https://certifier.example/C-9",
+    )  # fmt: skip
+
+
+def test_the_scan_says_how_many_records_were_erased_and_why(season: Season) -> None:
+    index = season.told["sell Wang"]
+    with season.rig.database.reading() as session:
+        raw = erasure_statement(session, season.rig.keys.registrar, index=index, ground="PIPL art. 47", now_ms=season.rig.now_ms)
+    season.rig.log(raw)
+    found, run = shown(season)
+    assert "was kept: 1. Ground: PIPL art. 47" in found["erased"]
+    assert next(step.facts["erased"] for step in run.steps if step.name == "keys") == 1
