@@ -6,7 +6,7 @@ by its newest master data.  Not here: which facts a law asks for (each report sa
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,14 +16,16 @@ from sqlalchemy.orm import Session
 from ledger.models import MasterRow
 from ledger.project_events import told_event
 from ledger.registry import SqlHistory
+from ledger.reports.holders import Holders
 from ledger.reports.interface import MAX_LOTS, BadQuery, Query
 from ledger.shown import Audience, names_of, read_records
 from ledger.told_events import Told
-from ledger.trace import Reach, trace_back, trace_forward
+from ledger.trace import Graph, Reach, trace_back, trace_forward
 from ledger.units import Content, Scope, chunks, contents_at
 from producers.epcis.kde import Reference
 from verify import gs1
 from verify.epcis import Event
+from verify.subjects import Record
 
 MAX_FACTS = 5_000  # events of one report
 _DESCRIPTION = ("name", "address", "city", "region", "postalCode", "country", "phone")
@@ -90,6 +92,7 @@ class Book:
     truncated: bool
     makers: Mapping[str, str]
     """Who commissioned what, and might; nothing of what nobody had the right to."""
+    holders: Holders
 
     def made_in(self, fact: Fact) -> list[str]:
         """What an event brought into being; nothing that was another's to make, whatever time a stranger claims."""
@@ -124,11 +127,11 @@ def read_book(session: Session, query: Query) -> Book:
     if not 0 < len(query.lots) <= MAX_LOTS:
         raise BadQuery(f"ask for 1 to {MAX_LOTS} lots")
     reach = Reach(until_ms=query.until_ms, limit=MAX_FACTS, before=query.before, audience=query.audience)
-    graphs = [trace(session, lot, reach) for lot in query.lots for trace in (trace_back, trace_forward)]
+    graphs = _graphs(session, query, reach)
     told = {one.index: one for graph in graphs for one in graph.events}
     kept = [one for one in told.values() if query.since_ms is None or one.time_ms >= query.since_ms]
     kept = sorted(kept, key=lambda one: (one.time_ms, one.index))
-    facts = _facts(session, kept[:MAX_FACTS], query.audience)
+    facts = _facts(kept[:MAX_FACTS], _records(session, kept[:MAX_FACTS], query.audience))
     truncated = len(kept) > MAX_FACTS or any(graph.truncated for graph in graphs)
     uris = {uri for fact in facts for uri in _named(fact)}
     moments = {(one.uri, fact.told.time_ms) for fact in facts for one in fact.event.objects if one.role == "epc"}
@@ -136,7 +139,24 @@ def read_book(session: Session, query: Query) -> Book:
     uris |= {gs1.product_of(content.uri) or "" for found in inside.values() for content in found}
     people = {fact.told.issuer for fact in facts} | {end.uri for fact in facts for end in fact.told.parties}
     master, parties = _master(session, uris, query.before), names_of(session, people, query.before)
-    return Book(facts, master, parties, inside, truncated, _makers(session, facts, query.before))
+    # Who had something is judged by its whole story, whatever part of it was asked for.
+    whole = graphs if query.until_ms is None else _graphs(session, query, replace(reach, until_ms=None))
+    holders = _holders(session, whole, query)
+    return Book(facts, master, parties, inside, truncated, _makers(session, facts, query.before), holders)
+
+
+def _graphs(session: Session, query: Query, reach: Reach) -> list[Graph]:
+    return [trace(session, lot, reach) for lot in query.lots for trace in (trace_back, trace_forward)]
+
+
+def _holders(session: Session, graphs: Sequence[Graph], query: Query) -> Holders:
+    events = {one.index: one for graph in graphs for one in graph.events if one.standing == "stands"}
+    traced = frozenset(node.id for graph in graphs for node in graph.nodes)
+    whole = not any(graph.truncated for graph in graphs)
+    holders = Holders(SqlHistory(session, ""), traced, whole)  # as _makers: the log's name does not matter here
+    for record in _records(session, list(events.values()), query.audience).values():
+        holders.add(record)
+    return holders
 
 
 def _makers(session: Session, facts: Sequence[Fact], before: int) -> dict[str, str]:
@@ -145,8 +165,11 @@ def _makers(session: Session, facts: Sequence[Fact], before: int) -> dict[str, s
     return {uri: maker for uri in sorted(made) if (maker := history.commissioner(uri, before)) is not None}
 
 
-def _facts(session: Session, told: Sequence[Told], audience: Audience) -> list[Fact]:
-    records = {record.index: record for record in read_records(session, [one.index for one in told], audience)}
+def _records(session: Session, told: Sequence[Told], audience: Audience) -> dict[int, Record]:
+    return {record.index: record for record in read_records(session, [one.index for one in told], audience)}
+
+
+def _facts(told: Sequence[Told], records: Mapping[int, Record]) -> list[Fact]:
     found = []
     for one in told:
         record = records.get(one.index)

@@ -3,8 +3,9 @@ FSMA 204: the electronic sortable spreadsheet, one sheet for each critical track
 
 Rows are the logged events of the asked lots and of everything they were made of or became, one for each traceability lot
 code.  What the rule requires and nobody told is named in the row and counted in `Missing`, with who owes it; a place that
-nobody described counts as missing too.  Movements before initial packing are no shipping (1.1340): they tell who the harvest
-went to.  Not here: exemptions (1.1305), which are claims that somebody must make first.
+nobody described counts as missing too.  What a party tells that never had the goods is shown as claimed, and is no complete
+row.  Movements before initial packing are no shipping (1.1340): they tell who the harvest went to.  Not here: exemptions
+(1.1305), which are claims that somebody must make first.
 
 Source: 21 CFR 1.1325 to 1.1350 and 1.1455(c)(3); producers/epcis/kde.py for where each element stands.
 """
@@ -16,12 +17,15 @@ from sqlalchemy.orm import Session
 from ledger.reports.facts import Book, read_book
 from ledger.reports.fsma204_columns import COLUMNS, LOGGED, Row
 from ledger.reports.fsma204_rows import Reading
+from ledger.reports.fsma204_standing import CLAIMED, STANDS, standing
 from ledger.reports.interface import Cell, Column, Query, Table
 
 NAME = "fsma204"
 _SUMMARY = (
     Column("sheet", {"en": "Sheet", "zh": "工作表"}), Column("rows", {"en": "Rows", "zh": "行数"}),
-    Column("complete", {"en": "Complete rows", "zh": "完整行数"}), Column("sha256", {"en": "Digest of the rows", "zh": "行摘要"}),
+    Column("complete", {"en": "Complete rows that stand", "zh": "完整且有效的行数"}),
+    Column("claimed", {"en": "Rows claimed by a third party", "zh": "第三方声称的行数"}),
+    Column("sha256", {"en": "Digest of the rows", "zh": "行摘要"}),
 )  # fmt: skip
 _MISSING = (
     Column("sheet", {"en": "Sheet", "zh": "工作表"}), Column("element", {"en": "Missing element", "zh": "缺失要素"}),
@@ -48,7 +52,7 @@ class Fsma204:
         reading = Reading(book)
         rows = {cte: list(reading.rows(cte)) for cte in COLUMNS}
         sheets = [_sheet(cte, rows[cte], book) for cte in COLUMNS]
-        return [_summary(rows, sheets), _missing(rows, book), *sheets, _glossary(), _about(query, book)]
+        return [_summary(rows, sheets, book), _missing(rows, book), *sheets, _glossary(), _about(query, book)]
 
 
 def _sheet(cte: str, rows: Sequence[Row], book: Book) -> Table:
@@ -60,16 +64,19 @@ def _logged(row: Row, cte: str, book: Book) -> dict[str, Cell]:
     told = row.fact.told
     gaps = "; ".join(f"{column.title['en']} [{column.law}]" for column in row.missing(COLUMNS[cte]))
     return row.cells | {
-        "teller": book.party(told.issuer), "time": told.time, "late_hours": told.late_hours, "standing": told.standing,
+        "teller": book.party(told.issuer), "time": told.time, "late_hours": told.late_hours,
+        "standing": standing(book, row.fact, row.lots),
         "event_id": told.event_id, "index": told.index, "digest": told.digest, "missing": gaps,
     }  # fmt: skip
 
 
-def _summary(rows: Mapping[str, Sequence[Row]], sheets: Sequence[Table]) -> Table:
+def _summary(rows: Mapping[str, Sequence[Row]], sheets: Sequence[Table], book: Book) -> Table:
     lines: list[list[Cell]] = []
     for one in sheets:
-        complete = sum(not row.missing(COLUMNS[one.name]) for row in rows[one.name])
-        lines.append([one.name, len(one.rows), complete, one.digest])
+        worth = [(standing(book, row.fact, row.lots), row.missing(COLUMNS[one.name])) for row in rows[one.name]]
+        complete = sum(word == STANDS and not gaps for word, gaps in worth)
+        claimed = sum(word == CLAIMED for word, _ in worth)
+        lines.append([one.name, len(one.rows), complete, claimed, one.digest])
     return Table("Summary", _SUMMARY, lines)
 
 

@@ -154,6 +154,8 @@ class Row:
     """One row while it is made: cells by column key, and elements that are there in part only."""
 
     fact: Fact
+    lots: tuple[str, ...]
+    """What its teller must have had, or had the right to make, for it to count."""
     cells: dict[str, Cell] = field(default_factory=dict)
     partial: set[str] = field(default_factory=set)
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from ledger.reports.facts import Book, Fact
 from ledger.reports.fsma204_columns import COOLING, HARVEST, LANDING, PACKING, RECEIVING, SHIPPING, TRANSFORMATION, Row
+from ledger.reports.fsma204_standing import counts
 from ledger.reports.interface import Cell, text_of
 from producers.epcis import kde
 from verify import gs1
@@ -84,7 +85,7 @@ class Reading:
         """What harvest and cooling share."""
         lot = thing.lot or thing.uri
         harvest = fact if fact.event.commissioned else self.harvests.get(lot, fact)
-        row = Row(fact)
+        row = Row(fact, (lot,))
         row.place("recipient", self.book, self._recipient(fact, lot))
         row.place("farm", self.book, fact.member(kde.FARM) or harvest.place)
         row.amount("quantity", "unit", thing.quantity, thing.uom)
@@ -97,7 +98,7 @@ class Reading:
         if told := fact.end("destination"):
             return told
         for one in self.about.get(lot, ()):
-            if one is fact or one.told.time_ms < fact.told.time_ms:
+            if one is fact or one.told.time_ms < fact.told.time_ms or not counts(self.book, one, lot):
                 continue
             if one.event.is_shipping:
                 return one.end("destination")
@@ -114,7 +115,7 @@ class Reading:
         for used in (one for one in fact.event.objects if one.role == "input"):
             harvest = self.harvests[used.lot or used.uri]
             for made in fact.event.commissioned:
-                row = self._assigned(fact, made, "packed_at")
+                row = self._assigned(fact, made, "packed_at", used)
                 row.amount("received_quantity", "received_unit", used.quantity, used.uom)
                 row.place("farm", self.book, fact.member(kde.FARM) or harvest.place)
                 row.cells |= {
@@ -138,7 +139,7 @@ class Reading:
         row.cells["cooling_date"] = row.fact.member(kde.COOLING_DATE)
         row.cells["cooled_at"] = row.fact.member(kde.COOLING_PLACE)
         for one in self.about.get(lot, ()):
-            if self.cte_of(one) == COOLING:
+            if self.cte_of(one) == COOLING and counts(self.book, one, lot):
                 row.cells |= {"cooling_date": one.member(kde.COOLING_DATE), "cooled_at": self.book.describe(one.place)[0]}
 
     def landing(self, fact: Fact) -> Iterator[Row]:
@@ -153,15 +154,15 @@ class Reading:
         for used in (one for one in fact.event.objects if one.role == "input"):
             lot = used.lot or used.uri
             for made in fact.event.commissioned:
-                row = self._assigned(fact, made, "made_at")
+                row = self._assigned(fact, made, "made_at", used)
                 row.amount("used_quantity", "used_unit", used.quantity, used.uom)
                 row.cells |= {"used_gtin": _gtin(lot), "used_tlc": _code(lot), "used_description": self._description(lot)}
                 yield row
 
-    def _assigned(self, fact: Fact, thing: Object, where: str) -> Row:
-        """A row about a lot code that this event assigns."""
+    def _assigned(self, fact: Fact, thing: Object, where: str, *used: Object) -> Row:
+        """A row about a lot code that this event assigns, to what was made of `used`."""
         lot = thing.lot or thing.uri
-        row = Row(fact)
+        row = Row(fact, (lot, *(one.lot or one.uri for one in used)))
         row.amount("quantity", "unit", thing.quantity, thing.uom)
         row.place(where, self.book, fact.member(kde.TLC_SOURCE) or fact.place)
         row.cells |= {"gtin": _gtin(lot), "tlc": _code(lot), "description": self._description(lot), "date": fact.date,
@@ -196,7 +197,7 @@ class Reading:
         return found
 
     def _carried(self, fact: Fact, lot: str, quantity: str | None, uom: str | None, unit: str) -> Row:
-        row = Row(fact)
+        row = Row(fact, (lot or unit,))
         row.amount("quantity", "unit", quantity, uom)
         if fact.event.is_shipping:
             row.place("recipient", self.book, fact.end("destination"))

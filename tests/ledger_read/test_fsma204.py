@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -13,12 +14,34 @@ import pytest
 
 from ledger.reports import REPORTS, BadQuery, Query, Table, render
 from ledger.reports.fsma204_columns import COLUMNS
+from ledger.reports.fsma204_standing import CLAIMED, SET_ASIDE, STANDS, TOO_MUCH
 from ledger.reports.interface import MAX_LOTS, Column
 from ledger.reports.writers import MAX_TEXT
+from ledger.shown import Audience
+from ledger.told_events import read_events
 from producers.epcis import build, kde
 from producers.epcis.parts import Handover, LotQuantity, Things
 from producers.kinds import MasterData
-from tests.ledger_read.season import BOX, FARM, FIELD, H1, HUB, HUB_DOCK, P1, PALLET, R1, RAW, STRANGER, Season, lots, sscc
+from tests.ledger_read.season import (
+    BOX,
+    DOCK,
+    DOOR_WANG,
+    FARM,
+    FIELD,
+    H1,
+    HUB,
+    HUB_DOCK,
+    P1,
+    PALLET,
+    R1,
+    RAW,
+    SHED,
+    STRANGER,
+    WANG,
+    Season,
+    lots,
+    sscc,
+)
 from tests.support.ledger import p256, quantity
 
 
@@ -123,7 +146,7 @@ class TestWhatIsMissing:
 
     def test_a_record_that_was_taken_back_says_so(self, season: Season) -> None:
         season.withdraw(FARM, season.told["cool"])
-        assert lines(tables(season)["Cooling"])[0]["standing"] == "set-aside"
+        assert lines(tables(season)["Cooling"])[0]["standing"] == SET_ASIDE
 
     def test_only_what_is_published_is_told(self, season: Season) -> None:
         assert tables(season, before=season.told["ship pallet"])["Shipping"].rows == []
@@ -132,6 +155,73 @@ class TestWhatIsMissing:
     def test_no_lots_and_too_many_are_refused(self, season: Season, asked: tuple[str, ...]) -> None:
         with season.rig.database.reading() as session, pytest.raises(BadQuery):
             REPORTS["fsma204"].build(session, Query(asked))
+
+
+class TestWhoHadTheGoods:
+    """"Move, transform, sell: the party that holds the object"; the rest "is shown as a third party's claim and never counts"."""
+
+    def test_the_rows_of_an_honest_season_stand(self, season: Season) -> None:
+        found = tables(season, R1)
+        assert {line["standing"] for name in COLUMNS for line in lines(found[name])} == {STANDS}
+        assert {line["claimed"] for line in lines(found["Summary"])} == {0}
+
+    def test_a_shipment_by_a_party_that_never_held_the_lot_is_shown_as_claimed_and_not_counted(self, season: Season) -> None:
+        season.grant(STRANGER, "retailer")
+        before = {line["sheet"]: line for line in lines(tables(season)["Summary"])}["Shipping"]
+        moved = Handover(STRANGER, HUB, DOCK, SHED)
+        facts = {kde.PRODUCT_DESCRIPTION: "Leaf lettuce", kde.TLC_SOURCE: SHED}
+        told = partial(build.ship, lots((P1, "500", "H87")), handover=moved)
+        season.tell(STRANGER, "lie", lambda occasion: told(replace(occasion, extra=facts)), place=DOCK, document="B-9")
+        found = tables(season)
+        (line,) = (one for one in lines(found["Shipping"]) if one["index"] == season.told["lie"])
+        assert (line["quantity"], line["missing"], line["standing"]) == (500, "", CLAIMED)
+        after = {one["sheet"]: one for one in lines(found["Summary"])}["Shipping"]
+        assert (after["rows"], after["complete"], after["claimed"]) == (before["rows"] + 1, before["complete"], 1)
+
+    def test_every_row_of_a_receiver_whom_no_sender_named_is_claimed_and_stays(self, season: Season) -> None:
+        season.grant(STRANGER, "retailer")
+        boxes = lots((P1, "7", "H87"))
+        season.tell(STRANGER, "grab", partial(build.receive, boxes, handover=build.NOBODY), place=DOOR_WANG)
+        season.tell(STRANGER, "on", partial(build.ship, boxes, handover=Handover(STRANGER, WANG)), place=DOOR_WANG)
+        found = tables(season)
+        told = {line["index"]: line["standing"] for name in ("Receiving", "Shipping") for line in lines(found[name])}
+        assert {told[season.told[name]] for name in ("grab", "on")} == {CLAIMED}
+        assert {word for index, word in told.items() if index < season.told["grab"]} == {STANDS}
+
+    def test_a_holder_that_ships_more_than_it_took_over_says_so_in_that_row_alone(self, season: Season) -> None:
+        sent = partial(build.ship, lots((P1, "500", "H87")), handover=Handover(WANG, HUB))
+        season.tell(WANG, "too much", sent, place=DOOR_WANG)
+        found = tables(season)
+        told = {line["index"]: line["standing"] for name in ("Receiving", "Shipping") for line in lines(found[name])}
+        assert told.pop(season.told["too much"]) == TOO_MUCH
+        assert set(told.values()) == {STANDS}
+
+    def test_a_window_of_time_accuses_nobody_of_what_happened_outside_it(self, season: Season) -> None:
+        whole = lines(tables(season)["Receiving"])
+        last = max(line["index"] for line in whole)  # type: ignore[type-var]
+        with season.rig.database.reading() as session:
+            (event,) = read_events(session, [int(str(last))], Audience.REGULATOR)
+        found = tables(season, since_ms=event.time_ms, until_ms=event.time_ms)
+        assert [line["standing"] for line in lines(found["Receiving"])] == [STANDS]
+
+    def test_a_stranger_who_cools_ships_or_makes_puts_no_word_into_another_s_row(self, season: Season) -> None:
+        season.grant(STRANGER, "retailer")
+        before = tables(season, P1)
+        cooled = partial(build.cool, lots((H1, "1", "KGM")), cooled_on=date(2026, 11, 1))
+        season.tell(STRANGER, "cold", cooled, place=HUB_DOCK, hours_late=1)
+        sent = partial(build.ship, lots((H1, "1", "KGM")), handover=Handover(STRANGER, WANG, "", DOOR_WANG))
+        season.tell(STRANGER, "away", sent, hours_late=14)
+        found = tables(season, P1)
+        for name in ("Harvest", "InitialPacking"):
+            assert lines(found[name]) == lines(before[name])
+        assert [one["standing"] for one in lines(found["Cooling"])] == [STANDS, CLAIMED]
+
+    def test_a_harvest_by_a_party_that_may_not_make_the_lot_is_claimed(self, season: Season) -> None:
+        told = season.rig.event(STRANGER, p256("stranger"), quantityList=[quantity(H1, 1)])
+        index = season.rig.log(season.rig.grant(STRANGER, p256("stranger")), told)[1]
+        found = {line["index"]: line["standing"] for line in lines(tables(season, P1)["Harvest"])}
+        assert found.pop(index) == CLAIMED
+        assert set(found.values()) == {STANDS}
 
 
 class TestFormats:
