@@ -5,7 +5,7 @@ The reading that reports share.  A fact that a food law asks for stands where pr
 by its newest master data.  Not here: which facts a law asks for (each report says).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -28,6 +28,7 @@ from verify.epcis import Event
 from verify.subjects import Record
 
 MAX_FACTS = 5_000  # events of one report
+WITHHELD = "withheld from you / 未向您披露"  # in both languages: a cell has none of its own
 _DESCRIPTION = ("name", "address", "city", "region", "postalCode", "country", "phone")
 
 
@@ -38,6 +39,8 @@ class Fact:
     told: Told
     event: Event
     raw: Mapping[str, Any]
+    withheld: Collection[str] = ()
+    """Members that the party disclosed to the log, but not to this reader."""
 
     def member(self, *names: str) -> str:
         """The first of these members that the event, or its ilmd, has as a text or number; empty where none."""
@@ -69,14 +72,22 @@ class Fact:
 
     @property
     def references(self) -> str:
-        """Its documents, type and number."""
+        """Its documents, type and number; WITHHELD where this reader may not see them."""
+        if "bizTransactionList" in self.withheld:
+            return WITHHELD
         papers = self.raw.get("bizTransactionList")
         named = [one for one in papers if isinstance(one, Mapping)] if isinstance(papers, list) else []
         read = [Reference.of(str(one.get("type", "")), str(one.get("bizTransaction", ""))) for one in named]
         return "; ".join(f"{one.kind.rpartition('/')[2]} {one.number}".strip() for one in read)
 
     def end(self, direction: str) -> str:
-        """Where it came from (`source`) or goes (`destination`): the location, else the party; empty where not told."""
+        """
+        Where it came from (`source`) or goes (`destination`): the location, else the party.
+
+        Empty where nobody told it, WITHHELD where this reader may not see it.
+        """
+        if f"{direction}List" in self.withheld:
+            return WITHHELD
         ends = [one for one in self.told.parties if one.direction == direction]
         return next((one.uri for one in ends if one.type == "location"), ends[0].uri if ends else "")
 
@@ -101,6 +112,8 @@ class Book:
 
     def describe(self, uri: str) -> tuple[str, bool]:
         """A place as the law wants it (name, address, phone, or coordinates), and whether that is known beyond its URI."""
+        if uri == WITHHELD:
+            return uri, True
         known = self.master.get(uri)
         if not uri or known is None:
             name = self.party(uri)
@@ -131,7 +144,7 @@ def read_book(session: Session, query: Query) -> Book:
     told = {one.index: one for graph in graphs for one in graph.events}
     kept = [one for one in told.values() if query.since_ms is None or one.time_ms >= query.since_ms]
     kept = sorted(kept, key=lambda one: (one.time_ms, one.index))
-    facts = _facts(kept[:MAX_FACTS], _records(session, kept[:MAX_FACTS], query.audience))
+    facts = _facts(session, kept[:MAX_FACTS], query.audience)
     truncated = len(kept) > MAX_FACTS or any(graph.truncated for graph in graphs)
     uris = {uri for fact in facts for uri in _named(fact)}
     moments = {(one.uri, fact.told.time_ms) for fact in facts for one in fact.event.objects if one.role == "epc"}
@@ -169,13 +182,15 @@ def _records(session: Session, told: Sequence[Told], audience: Audience) -> dict
     return {record.index: record for record in read_records(session, [one.index for one in told], audience)}
 
 
-def _facts(told: Sequence[Told], records: Mapping[int, Record]) -> list[Fact]:
+def _facts(session: Session, told: Sequence[Told], audience: Audience) -> list[Fact]:
+    seen = _records(session, told, audience)
+    whole = seen if audience == Audience.REGULATOR else _records(session, told, Audience.REGULATOR)
     found = []
     for one in told:
-        record = records.get(one.index)
+        record = seen.get(one.index)
         raw = None if record is None else told_event(record.statement)
         if record is not None and record.event is not None and raw is not None:
-            found.append(Fact(one, record.event, raw))
+            found.append(Fact(one, record.event, raw, (told_event(whole[one.index].statement) or {}).keys() - raw.keys()))
     return found
 
 

@@ -4,8 +4,9 @@ FSMA 204: the electronic sortable spreadsheet, one sheet for each critical track
 Rows are the logged events of the asked lots and of everything they were made of or became, one for each traceability lot
 code.  What the rule requires and nobody told is named in the row and counted in `Missing`, with who owes it; a place that
 nobody described counts as missing too.  What a party tells that never had the goods is shown as claimed, and is no complete
-row.  Movements before initial packing are no shipping (1.1340): they tell who the harvest went to.  Not here: exemptions
-(1.1305), which are claims that somebody must make first.
+row.  What a party withholds from this reader is said to be that, and nobody owes it: a regulator's copy has it.  Movements
+before initial packing are no shipping (1.1340): they tell who the harvest went to.  Not here: exemptions (1.1305), which are
+claims that somebody must make first.
 
 Source: 21 CFR 1.1325 to 1.1350 and 1.1455(c)(3); producers/epcis/kde.py for where each element stands.
 """
@@ -17,13 +18,14 @@ from sqlalchemy.orm import Session
 from ledger.reports.facts import Book, read_book
 from ledger.reports.fsma204_columns import COLUMNS, LOGGED, Row
 from ledger.reports.fsma204_rows import Reading
-from ledger.reports.fsma204_standing import CLAIMED, STANDS, standing
+from ledger.reports.fsma204_standing import CLAIMED, STANDS, UNKNOWN, standing
 from ledger.reports.interface import Cell, Column, Query, Table
 
 NAME = "fsma204"
 _SUMMARY = (
     Column("sheet", {"en": "Sheet", "zh": "工作表"}), Column("rows", {"en": "Rows", "zh": "行数"}),
     Column("complete", {"en": "Complete rows that stand", "zh": "完整且有效的行数"}),
+    Column("withheld", {"en": "Rows that lack only what is withheld from you", "zh": "仅缺未向您披露内容的行数"}),
     Column("claimed", {"en": "Rows claimed by a third party", "zh": "第三方声称的行数"}),
     Column("sha256", {"en": "Digest of the rows", "zh": "行摘要"}),
 )  # fmt: skip
@@ -73,10 +75,11 @@ def _logged(row: Row, cte: str, book: Book) -> dict[str, Cell]:
 def _summary(rows: Mapping[str, Sequence[Row]], sheets: Sequence[Table], book: Book) -> Table:
     lines: list[list[Cell]] = []
     for one in sheets:
-        worth = [(standing(book, row.fact, row.lots), row.missing(COLUMNS[one.name])) for row in rows[one.name]]
-        complete = sum(word == STANDS and not gaps for word, gaps in worth)
+        worth = [(standing(book, row.fact, row.lots), row) for row in rows[one.name]]
+        told = [(word, row.is_whole) for word, row in worth if not row.missing(COLUMNS[one.name])]
+        unseen = sum(word in (STANDS, UNKNOWN) for word, _ in told) - told.count((STANDS, True))
         claimed = sum(word == CLAIMED for word, _ in worth)
-        lines.append([one.name, len(one.rows), complete, claimed, one.digest])
+        lines.append([one.name, len(one.rows), told.count((STANDS, True)), unseen, claimed, one.digest])
     return Table("Summary", _SUMMARY, lines)
 
 

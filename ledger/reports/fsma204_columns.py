@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from ledger.reports.facts import Book, Fact
+from ledger.reports.facts import WITHHELD, Book, Fact
 from ledger.reports.interface import Cell, Column
 
 HARVEST, COOLING, PACKING, LANDING = "Harvest", "Cooling", "InitialPacking", "FirstLandBasedReceiving"
@@ -171,5 +171,10 @@ class Row:
         self.cells[key], self.cells[unit] = (None, None) if quantity is None else (Decimal(quantity), uom or "EA")
 
     def missing(self, columns: Sequence[Column]) -> list[Column]:
-        """Required elements that nobody told, or only in part."""
+        """Required elements that nobody told, or only in part; not those that this reader may not see."""
         return [one for one in columns if one.required and (one.key in self.partial or self.cells.get(one.key) in (None, ""))]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this reader may see every element that was told."""
+        return WITHHELD not in self.cells.values()

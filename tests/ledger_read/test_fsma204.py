@@ -13,8 +13,9 @@ import openpyxl
 import pytest
 
 from ledger.reports import REPORTS, BadQuery, Query, Table, render
+from ledger.reports.facts import WITHHELD
 from ledger.reports.fsma204_columns import COLUMNS
-from ledger.reports.fsma204_standing import CLAIMED, SET_ASIDE, STANDS, TOO_MUCH
+from ledger.reports.fsma204_standing import CLAIMED, SET_ASIDE, STANDS, TOO_MUCH, UNKNOWN
 from ledger.reports.interface import MAX_LOTS, Column
 from ledger.reports.writers import MAX_TEXT
 from ledger.shown import Audience
@@ -22,6 +23,7 @@ from ledger.told_events import read_events
 from producers.epcis import build, kde
 from producers.epcis.parts import Handover, LotQuantity, Things
 from producers.kinds import MasterData
+from producers.records import Withholding
 from tests.ledger_read.season import (
     BOX,
     DOCK,
@@ -43,6 +45,8 @@ from tests.ledger_read.season import (
     sscc,
 )
 from tests.support.ledger import p256, quantity
+
+DESCRIBED = {"address": "1 Long Street", "phone": "+86 21 5555 0199"}
 
 
 def tables(season: Season, *asked: str, **more: object) -> dict[str, Table]:
@@ -222,6 +226,53 @@ class TestWhoHadTheGoods:
         found = {line["index"]: line["standing"] for line in lines(tables(season, P1)["Harvest"])}
         assert found.pop(index) == CLAIMED
         assert set(found.values()) == {STANDS}
+
+
+class TestWhatIsWithheld:
+    """Where a party keeps its customer from the public, the regulator's copy has the value, and nobody owes it."""
+
+    @pytest.fixture
+    def sold(self, season: Season) -> int:
+        """A shipment whose receiver, and paper, only regulators may see."""
+        season.say(WANG, MasterData(id=DOOR_WANG, type="Place", name={"en": "Wang's door"}, holder=WANG,
+                                    geo={"lat": "31.2", "lon": "121.5"}, more=DESCRIBED))  # fmt: skip
+        kept = Withholding(names=("destinationList", "bizTransactionList"))
+        season.hand_over(FARM, WANG, lots((P1, "20", "H87")), "quiet", (SHED, DOOR_WANG), withhold=kept)
+        return season.told["ship quiet"]
+
+    @staticmethod
+    def report(season: Season, audience: Audience, index: int) -> tuple[Mapping[str, object], Mapping[str, object], list[object]]:
+        """The row, the sheet's line in the summary, and what is missing because of it."""
+        found = tables(season, audience=audience)
+        (row,) = (line for line in lines(found["Shipping"]) if line["index"] == index)
+        (total,) = (line for line in lines(found["Summary"]) if line["sheet"] == "Shipping")
+        gaps = {"Immediate subsequent recipient", "Reference document"}
+        owed = [line for line in lines(found["Missing"])
+                if (line["sheet"], line["owed_by"]) == ("Shipping", FARM) and line["element"] in gaps]  # fmt: skip
+        return row, total, [line["element"] for line in owed]
+
+    def test_the_public_reads_that_a_receiver_is_withheld_and_nobody_owes_it(self, season: Season, sold: int) -> None:
+        row, total, owed = self.report(season, Audience.PUBLIC, sold)
+        assert (row["recipient"], row["reference"], row["missing"]) == (WITHHELD, WITHHELD, "")
+        assert (owed.count("Reference document"), total["withheld"]) == (0, 1)
+
+    def test_a_regulator_reads_the_receiver_in_the_same_row_and_counts_it_as_complete(self, season: Season, sold: int) -> None:
+        public, regulator = (self.report(season, who, sold) for who in (Audience.PUBLIC, Audience.REGULATOR))
+        assert str(regulator[0]["recipient"]).startswith("Wang's door")
+        assert regulator[1]["complete"] == int(str(public[1]["complete"])) + 1
+        assert regulator[1]["withheld"] == 0
+
+    def test_a_party_that_keeps_only_its_price_still_owes_the_receiver(self, season: Season) -> None:
+        sent = partial(build.ship, lots((P1, "1", "H87")), handover=Handover(FARM))
+        priced = lambda occasion: sent(replace(occasion, extra={kde.PRICE: "1"}))  # noqa: E731
+        season.tell(FARM, "priced", priced, place=SHED, withhold=Withholding(names=(kde.PRICE,)))
+        row, _, owed = self.report(season, Audience.PUBLIC, season.told["priced"])
+        assert "Immediate subsequent recipient" in str(row["missing"])
+        assert "Immediate subsequent recipient" in owed
+
+    def test_a_receiver_whom_the_public_may_not_know_is_not_called_a_stranger(self, season: Season, sold: int) -> None:
+        told = {line["index"]: line["standing"] for line in lines(tables(season, audience=Audience.PUBLIC)["Receiving"])}
+        assert told[season.told["receive quiet"]] == UNKNOWN
 
 
 class TestFormats:
