@@ -17,6 +17,7 @@ from api.accept import wants_html
 from api.deps import Lang, Reading, Serving
 from api.files import FILES, Form, Words, handed_out, sheet, utc, words_of
 from api.problems import HttpProblem
+from api.recall_page import issued
 from api.subjects import names_for
 from ledger.pooling import published_size
 from ledger.recall_stops import Stop
@@ -38,7 +39,8 @@ def recalls(request: Request, service: Serving, session: Reading, lang: Lang) ->
     found = open_recalls(session, published_size(session))
     if not wants_html(request):
         return JSONResponse({"recalls": [as_json(one) for one in found]}, headers=HEADERS | PUBLIC)
-    return service.views.page(request, "recalls.html", here="recalls", recalls=found, names=_names(session, found, lang))
+    facts: dict[str, Any] = {"names": _names(session, found, lang), "issued": issued(session, found, service.views.zone)}
+    return service.views.page(request, "recalls.html", here="recalls", recalls=found, **facts)
 
 
 @router.get("/recalls/{digest}")
@@ -56,10 +58,12 @@ def recall(
     reach = reach_of(session, found, before=size)
     if not wants_html(request) and form not in FILES:
         return JSONResponse(as_json(found) | {"reach": reach.to_json()}, headers=HEADERS | PUBLIC)
-    names = names_for(session, {found.issuer, *reach.lots, *reach.parties, *(stop.place for stop in reach.stops)}, lang)
+    names = names_for(session, {*reach.lots, *reach.parties, *(stop.place for stop in reach.stops)}, lang)
+    names |= _names(session, [found], lang)
     if form in FILES:
         return handed_out(_as_sheets(reach, names, words_of(service, lang), lang), form, f"recall-{digest[:16]}", lang)
-    facts: dict[str, Any] = {"recall": found, "reach": reach, "names": names, "still": here_of}
+    facts: dict[str, Any] = {"recall": found, "reach": reach, "names": names, "still": here_of,
+                             "issued": issued(session, [found], service.views.zone)}  # fmt: skip
     return service.views.page(request, "recall.html", here="recalls", **facts)
 
 

@@ -14,8 +14,8 @@ from ledger.reports.facts import Book, Fact
 from ledger.reports.holders import OVERDRAWN
 from verify import edges
 
-STANDS, SET_ASIDE = "stands / 有效", "declared wrong or withdrawn / 已声明有误或已撤回"
-CLAIMED, UNKNOWN = "claimed by a third party / 第三方声称", "could not be checked / 无法核验"
+STANDS, SET_ASIDE = "stands / 有效", "declared wrong or withdrawn / 已声明错误或撤回"
+CLAIMED, UNKNOWN = "claimed by a third party / 第三方声称", "could not be checked / 无法核对"
 TOO_MUCH = "more than its teller had / 超出记录方所持数量"
 _WORDS = {edges.CONFIRMED: STANDS, edges.UNKNOWN: UNKNOWN, OVERDRAWN: TOO_MUCH, edges.CLAIMED: CLAIMED}
 """What a row is worth by how its teller had the goods; the worst comes last."""
