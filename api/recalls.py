@@ -1,7 +1,8 @@
 """
 GET /recalls and /recalls/{digest}: open recalls, and how far one reaches.
 
-Open to everybody: a recall is meant to be found.  Who has what left is told without the disclosures that parties keep.
+Open to everybody: a recall is meant to be found.  Who has what left is told to the public without the disclosures that parties
+keep; a regulator, whose look is recorded, sees every place.
 
 Source: interface.md.
 """
@@ -14,6 +15,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from api.accept import wants_html
+from api.access import Viewing
 from api.deps import Lang, Reading, Serving
 from api.files import FILES, Form, Words, handed_out, sheet, utc, words_of
 from api.problems import HttpProblem
@@ -21,8 +23,9 @@ from api.recall_page import issued
 from api.subjects import names_for
 from ledger.pooling import published_size
 from ledger.recall_stops import Stop
-from ledger.recalls import Affected, Recall, find_recall, open_recalls, reach_of
+from ledger.recalls import ALWAYS, Affected, Recall, find_recall, open_recalls, reach_of
 from ledger.reports.interface import Table
+from ledger.told_events import local_time
 
 HEADERS = {"cache-control": "no-cache", "vary": "accept"}
 STOPS = {"place": "col.where", "place_uri": "col.uri", "party": "col.party", "party_uri": "col.party_uri", "last": "recalls.last",
@@ -45,7 +48,7 @@ def recalls(request: Request, service: Serving, session: Reading, lang: Lang) ->
 
 @router.get("/recalls/{digest}")
 def recall(
-    digest: str, request: Request, service: Serving, session: Reading, lang: Lang, form: Form = ""
+    digest: str, request: Request, service: Serving, session: Reading, viewer: Viewing, lang: Lang, form: Form = ""
 ) -> Response:
     """One recall: its notice, and the lots, items, units and places that it reaches."""
     size = published_size(session)
@@ -55,9 +58,12 @@ def recall(
         found = None
     if found is None:
         raise HttpProblem("not-found", "no recall of this digest was published")
-    reach = reach_of(session, found, before=size)
+    viewer.record(service, "recall", digest)
+    reach = reach_of(session, found, before=size, audience=viewer.audience)
     if not wants_html(request) and form not in FILES:
-        return JSONResponse(as_json(found) | {"reach": reach.to_json()}, headers=HEADERS | PUBLIC)
+        # What an inspector sees is nobody else's: no cache may keep it for the next one.
+        headers = {"cache-control": "no-cache" if viewer.key_id is None else "no-store", "vary": "accept, authorization, cookie"}
+        return JSONResponse(as_json(found) | {"reach": reach.to_json()}, headers=headers | PUBLIC)
     names = names_for(session, {*reach.lots, *reach.parties, *(stop.place for stop in reach.stops)}, lang)
     names |= _names(session, [found], lang)
     if form in FILES:
@@ -89,9 +95,11 @@ def here_of(stop: Stop) -> str:
 
 def as_json(recall: Recall) -> dict[str, Any]:
     """A recall for programs; a window that is open at an end leaves that end out."""
+    ends = zip(("from", "until"), (recall.since_ms, recall.until_ms), ALWAYS, strict=True)
+    window = {name: local_time(ms, "+00:00") for name, ms, none in ends if ms != none}
     return {
         "index": recall.index, "digest": recall.digest, "issuer": recall.issuer, "class": recall.class_,
-        "scope": {"lots": recall.lots, "products": recall.products, "places": recall.places},
+        "scope": {"lots": recall.lots, "products": recall.products, "places": recall.places} | window,
         "reason": dict(recall.reason), "instructions": dict(recall.instructions), "closed_by": recall.closed_by,
     }  # fmt: skip
 

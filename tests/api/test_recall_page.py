@@ -109,3 +109,21 @@ def test_whether_it_is_still_there_stands_beside_the_place_where_a_phone_shows_i
     assert headings[:2] == ["Where", "Still there?"]
     first = page.partition("<tbody>")[2].partition("</tr>")[0]
     assert re.findall(r"<td[^>]*>(.*?)</td>", first)[:2] == ["East slope", "may still be there"]
+
+
+def test_programs_are_told_the_window(told: Operator) -> None:
+    _, digest = recall(told, 31, Scope(lots=(LOT,), from_="2026-01-01T08:00:00+08:00"))
+    scope = told.client.get(f"/recalls/{digest}").json()["scope"]
+    assert (scope["from"], "until" in scope) == ("2026-01-01T00:00:00.000+00:00", False)
+
+
+def test_a_regulator_sees_the_places_that_were_withheld_from_the_public_and_the_look_is_recorded(told: Operator) -> None:
+    shop = "https://quiet-shop.example/"
+    told.log(told.withholding(shop))
+    _, digest = recall(told, 33, Scope(lots=(LOT,)))
+    assert shop not in told.client.get(f"/recalls/{digest}").text
+    key = {"authorization": f"Bearer {told.regulator_key}"}
+    answer = told.client.get(f"/recalls/{digest}", headers=key)
+    assert shop in answer.json()["reach"]["parties"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert digest in told.client.get("/regulator/looks?format=csv", headers=key).text
