@@ -18,11 +18,11 @@ from fastapi.responses import JSONResponse
 from api.access import Viewing
 from api.deps import Lang, Reading, Serving
 from api.problems import HttpProblem
+from api.subjects import recorded_subject
 from ledger.pooling import published_size
 from ledger.reports import MEDIA, REPORTS, BadQuery, render
 from ledger.reports import Query as Asked
 from ledger.reports.interface import MAX_LOTS
-from verify import gs1
 from verify.errors import Malformed
 from verify.statement import parse_time
 
@@ -47,11 +47,12 @@ def report(
     known = REPORTS.get(name)
     if known is None:
         raise HttpProblem("not-found", f"no report {name}; there are {', '.join(REPORTS)}")
-    lots = tuple(_lot(one) for one in ids if one.strip())
+    size = published_size(session)
+    lots = tuple(recorded_subject(session, one.strip(), size) for one in ids if one.strip())
     if not lots:
         raise HttpProblem("bad-parameter", f"ask for 1 to {MAX_LOTS} lots, each as id=URI", where="id")
     viewer.record(service, f"report {name}", " ".join(lots))
-    asked = Asked(lots, _ms(since, "from"), _ms(until, "until"), published_size(session), viewer.audience)
+    asked = Asked(lots, _ms(since, "from"), _ms(until, "until"), size, viewer.audience)
     try:
         body = render(known.build(session, asked), form, lang=lang)
     except BadQuery as error:
@@ -59,13 +60,6 @@ def report(
     file = re.sub(r"[^0-9A-Za-z-]+", "-", f"{name} {lots[0].rpartition('/')[2] if lots else ''}").strip("-")
     headers = {"content-disposition": f'attachment; filename="{file}.{form}"', "cache-control": "no-store"}
     return Response(body, 200, headers, MEDIA[form])
-
-
-def _lot(text: str) -> str:
-    try:
-        return gs1.canonical_uri(text.strip())
-    except Malformed as error:
-        raise HttpProblem("bad-identifier", f"{text}: {error.message}", where="id") from None
 
 
 def _ms(text: str, where: str) -> int | None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.subjects import names_for
 from ledger.db import chunks
-from ledger.finding import digest_begins
+from ledger.finding import digest_begins, is_recorded
 from ledger.models import EventObject, GrantRow, MasterRow, StatementRow, SubjectKey
 from verify import gs1
 from verify.errors import Malformed
@@ -37,7 +37,7 @@ class Found:
 def search(session: Session, text: str, lang: str, size: int) -> list[Found]:
     """Subjects and statements that `text` may mean, among entries below `size`; at most 50."""
     digests = list(_statements(session, text, size))
-    named = [uri for uri in dict.fromkeys(_identifiers(text)) if _is_known(session, uri, size)]
+    named = [uri for uri in dict.fromkeys(_identifiers(text)) if is_recorded(session, uri, size)]
     uris = list(dict.fromkeys([*named, *_lots(session, text, size), *_names(session, text, size)]))[:MAX_FOUND]
     names = names_for(session, uris, lang)
     return [*digests, *(Found(uri, names.get(uri, ""), gs1.level(uri)) for uri in uris)]
@@ -51,13 +51,6 @@ def _identifiers(text: str) -> Iterator[str]:
             yield from gs1.subjects_of_uri(one)
         except Malformed:
             continue
-
-
-def _is_known(session: Session, uri: str, size: int) -> bool:
-    entry = session.scalar(select(SubjectKey.index).where(SubjectKey.key == key_of(uri), SubjectKey.index < size).limit(1))
-    # A product is often named by its lots alone.
-    told = select(EventObject.index).where(EventObject.product == uri, EventObject.index < size).limit(1)
-    return entry is not None or session.scalar(told) is not None
 
 
 def _lots(session: Session, text: str, size: int) -> Iterator[str]:

@@ -60,7 +60,7 @@ def subject_facts(session: Session, service: Service, uri: str, audience: Audien
     graphs = {}
     if level in ("item", "lot", "product", "sscc", "asset"):
         reach = Reach(limit=MAX_EVENTS, before=size, audience=audience)
-        graphs = {way: _traced(session, service, uris[0], reach, way, lang) for way in ("back", "forward")}
+        graphs = {way: _traced(session, service, uri, reach, way, lang) for way in ("back", "forward")}
     if not records and not any(part["rows"] for part in graphs.values()):
         raise HttpProblem("unknown-subject", f"no record here names {uris[0]}", where="id")
     names = names_for(session, {*uris, *(one.issuer for one in records)}, lang)

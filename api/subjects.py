@@ -11,7 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.language import pick_name
+from api.problems import HttpProblem
 from ledger.db import chunks
+from ledger.finding import Unrecorded, recorded
 from ledger.models import MasterRow
 from ledger.pooling import published_size
 from ledger.shown import names_of
@@ -30,6 +32,16 @@ def names_for(session: Session, uris: Iterable[str], lang: str) -> dict[str, str
         if product in known and uri not in known:
             known[uri] = f"{known[product]} {uri.rpartition('/')[2]}"
     return known
+
+
+def recorded_subject(session: Session, text: str, before: int) -> str:
+    """The canonical URI that `text` means, which records below `before` are about.  Raises HttpProblem."""
+    try:
+        return recorded(session, text, before)
+    except Malformed as error:
+        raise HttpProblem("bad-identifier", f"{text}: {error.message}", where="id") from None
+    except Unrecorded as error:
+        raise HttpProblem("unknown-subject", str(error), where="id") from None
 
 
 def _master(session: Session, uris: Iterable[str], lang: str, before: int) -> dict[str, str]:

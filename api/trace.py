@@ -22,7 +22,7 @@ from api.deps import Lang, Reading, Service, Serving
 from api.drawing import draw
 from api.files import FILES, Form, Words, handed_out, sheet, words_of
 from api.problems import HttpProblem
-from api.subjects import names_for
+from api.subjects import names_for, recorded_subject
 from ledger.handovers import judge, rows
 from ledger.pooling import published_size
 from ledger.registry import SqlHistory
@@ -68,11 +68,9 @@ def trace(
 
 def read_graph(session: Session, service: Service, uri: str, reach: Reach, *, forward: bool) -> tuple[Graph, dict[int, str]]:
     """The graph, and what both sides confirmed in it by event index.  Raises HttpProblem."""
-    try:
-        back = trace_back(session, uri, reach)
-        graph = trace_forward(session, uri, reach) if forward else back
-    except Malformed as error:
-        raise HttpProblem("bad-identifier", error.message, where="id") from None
+    meant = recorded_subject(session, uri, reach.before)
+    back = trace_back(session, uri, reach)  # a label's item is traced back with its lot
+    graph = trace_forward(session, meant, reach) if forward else back
     # Whether a hop is confirmed rests on what came before it, also where only the way forward is shown.
     known = {event.index: event for event in (*back.events, *graph.events)}
     whole = replace(graph, events=tuple(sorted(known.values(), key=lambda one: (one.time_ms, one.index))))

@@ -4,6 +4,7 @@ How rows are found by a hash: statements by their digest, objects by their subje
     has_digest       a condition on StatementRow
     digest_begins    the same, for who has only the first hex digits
     names            a condition on EventObject
+    recorded         the subject that somebody means who holds a label
 
 Of a digest only the head is looked for.  Heads collide by chance once in 2^64 pairs, and on purpose for whoever spends the
 money: so a head leads to rows, and the whole hash decides.
@@ -16,12 +17,17 @@ from struct import Struct
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ledger.models import EventObject, HashHead, StatementRow, SubjectKey
+from verify import gs1
 from verify.subjects import key_of
 
 _HEAD = Struct(">q")  # 8 bytes as a signed number, since neither engine has others
+
+
+class Unrecorded(Exception):
+    """No published record is about what was named."""
 
 
 def head(hashed: bytes) -> int:
@@ -55,3 +61,24 @@ def names(uris: Iterable[str], *columns: InstrumentedAttribute[Any]) -> ColumnEl
     told = select(SubjectKey.index).where(SubjectKey.key.in_(list(map(key_of, wanted))))
     is_one = [column.in_(wanted) for column in columns or (EventObject.uri, EventObject.lot)]
     return and_(EventObject.index.in_(told), or_(*is_one))
+
+
+def recorded(session: Session, text: str, before: int) -> str:
+    """
+    The finest subject named by `text` (any notation) that an entry below `before` is about.
+
+    A label names an item and its lot, and mostly nobody told anything of that one item.  Raises Malformed, Unrecorded.
+    """
+    named = gs1.subjects_of_uri(text)
+    for uri in named:
+        if is_recorded(session, uri, before):
+            return uri
+    raise Unrecorded(f"no record in this log is about {named[-1]}")
+
+
+def is_recorded(session: Session, uri: str, before: int) -> bool:
+    """Whether an entry below `before` is about a canonical URI, or about a lot of that product."""
+    entry = select(SubjectKey.index).where(SubjectKey.key == key_of(uri), SubjectKey.index < before).limit(1)
+    # A product is often named by its lots alone.
+    told = select(EventObject.index).where(EventObject.product == uri, EventObject.index < before).limit(1)
+    return session.scalar(entry) is not None or session.scalar(told) is not None

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ledger.commands.common import fail, opened
+from ledger.finding import Unrecorded, recorded
 from ledger.pooling import published_size
 from ledger.recalls import ALWAYS, Affected, Recall, reach_of
 from ledger.reports import REPORTS, BadQuery, Query, render
@@ -33,9 +34,10 @@ def report(
         fail(f"there is no report {name}; there are {', '.join(REPORTS)}")
     with opened() as database, database.reading() as session:
         try:
-            asked = Query(tuple(map(gs1.canonical_uri, lots)), _ms(since), _ms(until), published_size(session))
+            size = published_size(session)
+            asked = Query(tuple(recorded(session, lot, size) for lot in lots), _ms(since), _ms(until), size)
             body = render(REPORTS[name].build(session, asked), form, lang=lang)
-        except (BadQuery, Malformed) as error:
+        except (BadQuery, Malformed, Unrecorded) as error:
             fail(str(error))
     path = out or Path(f"{name}.{form}")
     path.write_bytes(body)
@@ -44,23 +46,29 @@ def report(
 
 @recall_app.command("drill")
 def drill(
-    lot: Annotated[str, typer.Argument(help="Digital Link of the lot to pretend to recall.")],
+    lot: Annotated[str, typer.Argument(help="Digital Link of what to pretend to recall: label, lot, product, place.")],
     out: Annotated[Path | None, typer.Option(help="File for the reach as JSON; default: recall-drill.json here.")] = None,
 ) -> None:
     """Time a mock recall: whom it reaches, how fast, written down.  Nothing is logged and nobody is told."""
-    try:
-        uri = gs1.canonical_uri(lot)
-    except Malformed as error:
-        fail(str(error))
-    mock = Recall(0, "", "drill", "I", (uri,), (), (), *ALWAYS, {}, {}, None)
     with opened() as database, database.reading() as session:
         size, start = published_size(session), time.perf_counter()
+        try:
+            uri = recorded(session, lot, size)
+        except (Malformed, Unrecorded) as error:
+            fail(str(error))
+        mock = Recall(0, "", "drill", "I", *_scope(uri), *ALWAYS, {}, {}, None)
         reach = reach_of(session, mock, before=size, audience=Audience.REGULATOR)
         seconds = time.perf_counter() - start
     path = out or Path("recall-drill.json")
     told = {"lot": uri, "size": size, "seconds": round(seconds, 3), "at_ms": time.time_ns() // 1_000_000, **reach.to_json()}
     path.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
     typer.echo(f"{_sentence(reach)} in {seconds:.3f} s: {path}")
+
+
+def _scope(uri: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """What a drill about `uri` recalls: lots (or items and units), products, places."""
+    level = gs1.level(uri)
+    return () if level in ("product", "place") else (uri,), (uri,) * (level == "product"), (uri,) * (level == "place")
 
 
 def _sentence(reach: Affected) -> str:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from ledger.cli import ledger_app
 from ledger.db import Busy, open_database, sequencer_lock, single_process_lock
+from ledger.genesis import registrar_uri
 from ledger.keys import create_keys, load_keys
 from ledger.running import database_of, sequencer_of
 from ledger.settings import Settings
@@ -175,18 +176,23 @@ def test_an_api_key_is_shown_once_and_kept_as_a_hash(made: Path) -> None:
 
 def test_a_mock_recall_is_timed_and_told_to_nobody(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "drill.json"
-    assert " s: " in run("recall", "drill", LOT, "--out", str(out))
-    assert json.loads(out.read_text("utf-8"))["lot"] == LOT
+    assert "no record in this log is about" in run("recall", "drill", LOT, "--out", str(out), code=1)
+    assert not out.exists()
+    known = registrar_uri(ORIGIN)
+    assert " s: " in run("recall", "drill", known, "--out", str(out))
+    assert json.loads(out.read_text("utf-8"))["lot"] == known
     assert "1 entries" in run("audit")
     assert "URI" in run("recall", "drill", "no uri", code=1)
 
 
 def test_a_report_is_written_or_said_why_not(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.csv"
-    run("report", "fsma204", LOT, "--format", "csv", "--out", str(out))
+    assert "no record in this log is about" in run("report", "fsma204", LOT, "--out", str(out), code=1)
+    known = registrar_uri(ORIGIN)
+    run("report", "fsma204", known, "--format", "csv", "--out", str(out))
     assert out.stat().st_size > 0
-    assert "there is no report" in run("report", "nonsense", LOT, code=1)
-    assert "not one of" in run("report", "fsma204", LOT, "--format", "doc", code=1)
+    assert "there is no report" in run("report", "nonsense", known, code=1)
+    assert "not one of" in run("report", "fsma204", known, "--format", "doc", code=1)
 
 
 def test_nothing_is_anchored_without_a_chain(made: Path) -> None:
