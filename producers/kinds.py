@@ -126,7 +126,7 @@ class LabReport(Subject):
 
 def _plain(value: object) -> Any:
     if is_dataclass(value):
-        told = {_member(one.name): getattr(value, one.name) for one in fields(value)}
+        told = {member(one.name): getattr(value, one.name) for one in fields(value)}
         more = told.pop("more", None) or {}
         return {name: _plain(member) for name, member in {**told, **more}.items() if member is not None}
     if isinstance(value, Mapping):
@@ -134,6 +134,7 @@ def _plain(value: object) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _member(name: str) -> str:
+def member(name: str) -> str:
+    """The JSON member of a field: camel case, `class_` is class."""
     first, *rest = name.rstrip("_").split("_")
     return first + "".join(word.title() for word in rest)

@@ -192,6 +192,11 @@ class Outbox:
         query = "SELECT 1 FROM item WHERE digest = ? OR stored_digest = ?"
         return self._db.execute(query, (digest, digest)).fetchone() is not None
 
+    def statement(self, digest: bytes) -> bytes | None:
+        """The statement of a digest, as it was signed here."""
+        row = self._db.execute("SELECT statement FROM item WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else cast(bytes, row[0])
+
     def proof(self, digest: bytes) -> str | None:
         """The verified receipt of a statement, a tlog-proof."""
         row = self._db.execute("SELECT proof FROM item WHERE digest = ?", (digest,)).fetchone()

@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from producers import cli
 from producers.answers import LogError
-from producers.cli import events, importing, keys, labels, sending
+from producers.cli import events, importing, keys, labels, saying, sending
 from producers.cli.common import USAGE, complain
 from producers.epcis.problems import DocumentRefused, EventRefused
 from producers.keys import KeyRefused
@@ -48,6 +48,10 @@ def build() -> typer.Typer:
     app.command("status")(sending.show_status)
     app.command("labels")(labels.labels)
     app.command("event")(events.event)
+    app.command("say")(saying.say)
+    app.command("recall")(saying.recall)
+    app.command("withdraw")(saying.withdraw)
+    app.command("revoke")(saying.revoke)
     return app
 
 
