@@ -13,7 +13,7 @@ from ledger.settings import PREFIXES, Settings
 
 ROOT = Path(__file__).parents[1]
 MAX_JAVASCRIPT = 2_000  # lines, all of them; what an auditor reads in an afternoon
-MAX_PYTHON = 2_498  # lines, all of them, monitor included; it may shrink and never grows (DECISIONS.md no. 31)
+MAX_PYTHON = 2_497  # lines, all of them, monitor included; it may shrink and never grows (DECISIONS.md no. 31)
 
 
 PRODUCT = ("verify/*.py", "producers/*.py", "ledger/*.py", "api/*.py", "contracts/*.py")
