@@ -7,6 +7,7 @@ Source: GS1 General Specifications (GTIN-8, -12 and -13 in 14 digits); UN/ECE Re
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
+from datetime import time as clock
 from decimal import Decimal, InvalidOperation
 
 from verify import gs1
@@ -20,6 +21,8 @@ UNITS: Mapping[str, str] = {
 _FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%dT%H:%M")
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)", re.ASCII)
 _GTIN_LENGTHS = (8, 12, 13, 14)
+_EXACT = 10**15  # a spreadsheet keeps 15 digits of a number and makes zeros of the others
+_SHORTENED = re.compile(r"\d(\.\d+)?E\+\d{2,3}", re.ASCII)  # what it writes into a CSV for a number too long to be shown
 
 
 def address(sheet: str, column: int, row: int) -> str:
@@ -39,9 +42,40 @@ def text(value: object) -> str:
     return str(value).strip()
 
 
+def code(value: object) -> str:
+    """
+    A code or an identifier, as it was typed; a whole number of up to 15 digits is one too.
+
+    Raises ValueError for what a spreadsheet makes of a code in a cell that is not text: `3-1` becomes a date, `1.10` 1.1.
+    """
+    if made := _made_of_code(value):
+        english, chinese = made
+        raise ValueError(
+            f"a spreadsheet made {english} of what was typed: format the column as text and type it again / "
+            f"表格软件已把输入内容变为{chinese}:请将此列设为文本格式,再重新输入"
+        )
+    return text(value)
+
+
+def _made_of_code(value: object) -> tuple[str, str] | None:
+    if isinstance(value, bool):  # before numbers: True is an int
+        return "a truth value", "逻辑值"
+    if isinstance(value, date):
+        return "a date", "日期"
+    if isinstance(value, clock | timedelta):
+        return "a time", "时间"
+    if isinstance(value, float) and not value.is_integer():
+        return "a fraction", "小数"
+    if isinstance(value, int | float) and abs(value) >= _EXACT:
+        return "a number of more than 15 digits", "超过 15 位的数字"
+    if isinstance(value, str) and _SHORTENED.fullmatch(value.strip()):
+        return "a number in scientific notation", "科学计数法的数字"
+    return None
+
+
 def gtin(value: object) -> str:
     """14 digits; zeros that a spreadsheet dropped from a number are put back, and the check digit must then be right."""
-    digits = text(value)
+    digits = code(value)
     if not re.fullmatch("[0-9]{6,14}", digits):
         raise ValueError("a GTIN has 8, 12, 13 or 14 digits / GTIN 应为 8、12、13 或 14 位数字")
     if isinstance(value, str) and len(digits) not in _GTIN_LENGTHS:
@@ -53,7 +87,7 @@ def gtin(value: object) -> str:
 
 def lot(value: object) -> str:
     """A lot code: up to 20 of GS1's 82 characters."""
-    found = text(value)
+    found = code(value)
     try:
         gs1.lot_uri("0" * 14, found)
     except Malformed:
@@ -76,11 +110,11 @@ def amount(value: object) -> Decimal:
 
 def unit(value: object) -> str:
     """A UN/CEFACT code, or what farms write for one."""
-    found = text(value)
-    code = UNITS.get(found.lower(), found.upper())
-    if code not in UNITS.values():
+    found = code(value)
+    known = UNITS.get(found.lower(), found.upper())
+    if known not in UNITS.values():
         raise ValueError(f"unknown unit; known are {', '.join(sorted(set(UNITS.values())))} / 未知单位")
-    return code
+    return known
 
 
 def time(value: object) -> datetime:
@@ -100,7 +134,7 @@ def time(value: object) -> datetime:
 
 def offset(value: object) -> timezone:
     """A UTC offset like +08:00."""
-    found = _OFFSET.fullmatch(text(value))
+    found = _OFFSET.fullmatch(code(value))
     if found is None:
         raise ValueError("an offset like +08:00 was expected / 时区格式如 +08:00")
     span = timedelta(hours=int(found[2]), minutes=int(found[3]))
@@ -125,7 +159,7 @@ def party(value: object) -> str:
 
 
 def _gln(key: str, value: object) -> str:
-    found = text(value)
-    if isinstance(value, float):
+    found = code(value)
+    if not isinstance(value, str):
         found = found.rjust(13, "0")
     return gs1.canonical_uri(f"{gs1.HOST}/{key}/{found}" if found.isascii() and found.isdecimal() else found)
