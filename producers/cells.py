@@ -6,6 +6,7 @@ Source: GS1 General Specifications (GTIN-8, -12 and -13 in 14 digits); UN/ECE Re
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from datetime import time as clock
 from decimal import Decimal, InvalidOperation
@@ -23,6 +24,17 @@ _OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)", re.ASCII)
 _GTIN_LENGTHS = (8, 12, 13, 14)
 _EXACT = 10**15  # a spreadsheet keeps 15 digits of a number and makes zeros of the others
 _SHORTENED = re.compile(r"\d(\.\d+)?E\+\d{2,3}", re.ASCII)  # what it writes into a CSV for a number too long to be shown
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What stands in a cell whose formula failed."""
+
+    shown: str
+    """#N/A, #DIV/0! ..."""
+
+    def __str__(self) -> str:
+        return self.shown
 
 
 def address(sheet: str, column: int, row: int) -> str:

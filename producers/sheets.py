@@ -3,11 +3,12 @@ The spreadsheets that a farm gets handed out, and reads back in: one row, one ev
 
     harvest     采收: a lot is picked          shipping    发货: a lot leaves
 
-Read as .xlsx, .ods and friends, or as .csv in UTF-8 or GB18030 (what Chinese Excel and WPS write).  A cell is read as people
-fill it in: a GTIN that lost its leading zero as a number, 公斤 for KGM, a date as text.  Every problem names its cell.
+A cell is read as people fill it in: a GTIN that lost its leading zero as a number, 公斤 for KGM, a date as text.  Every
+problem names its cell.
 
-Not here: whether the event is good EPCIS (epcis/validate.py).  Source: FSMA and Chinese record-keeping fields as in
-epcis/kde.py; OWASP on formula injection for what is written.
+Not here: files (workbook.py), whether the event is good EPCIS (epcis/validate.py).
+
+Source: FSMA and Chinese record-keeping fields as in epcis/kde.py; OWASP on formula injection for what is written.
 """
 
 import csv
@@ -17,7 +18,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-import python_calamine
 import xlsxwriter
 
 from producers import cells
@@ -25,12 +25,15 @@ from producers.epcis import build, kde
 from producers.epcis.parts import Handover, LotQuantity, Occasion, Quantity, Things
 from producers.epcis.problems import DocumentRefused, Problem
 from producers.epcis.text import encode
+from producers.workbook import MAX_ROWS, read_grids
 from verify import gs1
 from verify.errors import Malformed
 
-MAX_FILE = 33_554_432  # bytes
-MAX_ROWS = 100_000
 HELP = "说明 Help"
+FAILED = (
+    "holds the error {shown}: {title}; repair the formula, or type what it should give / "
+    "公式出错({shown}):请修正公式,或直接填写内容"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +153,15 @@ def write_template(template: Template, path: Path) -> None:
 
 def read_sheet(path: Path, *, issuer: str) -> Sheet:
     """Read the first sheet of a file, whichever template it is.  Raises DocumentRefused, OSError."""
-    name, rows = _rows(path)
-    titles = [str(title).strip() for title in rows[0]] if rows else []
+    grid = read_grids(path)[0]
+    name, rows = grid.name, grid.rows
+    titles = [str(title).strip() for title in rows[0][1]] if rows else []
     template = _template_of(titles, path.name)
     columns = {column.title: (member, column) for member, column in template.columns.items()}
     events: list[tuple[str, str]] = []
     problems: list[Problem] = []
     bad = 0
-    for number, row in enumerate(rows[1:], 2):
-        if all(str(cell).strip() == "" for cell in row):
-            continue
+    for number, row in rows[1:]:
         found, wrong = _read_row(row, titles, columns, number, name)
         if not wrong:
             try:
@@ -183,7 +185,9 @@ def _read_row(
             continue  # a farm's own notes beside ours
         member, column = columns[title]
         place = cells.address(name, at, number)
-        if empty and column.required:
+        if isinstance(value, cells.Failure):
+            wrong.append(Problem(place, FAILED.format(title=title, shown=value), "formula-error"))
+        elif empty and column.required:
             wrong.append(Problem(place, f"is empty: {title} / 不能为空", "missing-member"))
         elif not empty:
             try:
@@ -200,26 +204,3 @@ def _template_of(titles: Sequence[str], name: str) -> Template:
             return template
     sentence = "is none of our sheets: its first row does not hold a template's column titles / 首行不是模板的列标题"
     raise DocumentRefused([Problem("", sentence, "not-a-template", name)])
-
-
-def _rows(path: Path) -> tuple[str, Sequence[Sequence[object]]]:
-    if path.stat().st_size > MAX_FILE:
-        raise DocumentRefused([Problem("", f"more than {MAX_FILE} bytes", "too-large", path.name)])
-    try:
-        if path.suffix.lower() == ".csv":
-            name, rows = "", list[Sequence[object]](csv.reader(io.StringIO(_decode(path.read_bytes()), newline=""), strict=True))
-        else:
-            sheet = python_calamine.load_workbook(path).get_sheet_by_index(0)
-            name, rows = sheet.name, list[Sequence[object]](sheet.to_python(skip_empty_area=False))
-    except (python_calamine.CalamineError, csv.Error, UnicodeDecodeError) as error:
-        raise DocumentRefused([Problem("", f"cannot be read: {error} / 无法读取", "not-a-sheet", path.name)]) from None
-    if len(rows) > MAX_ROWS:
-        raise DocumentRefused([Problem("", f"more than {MAX_ROWS} rows / 行数过多", "too-large", path.name)])
-    return name, rows
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("gb18030")

@@ -1,9 +1,11 @@
 """What a spreadsheet does to a farm's words is told to the farm, at the cell, before anything is signed."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import xlsxwriter
@@ -31,6 +33,42 @@ def book_file(path: Path, sheets: Mapping[str, list[list[Any]]], fill: Fill = la
                     shown = FORMATS.get(type(value), "General")
                     sheet.write(at, column, value, book.add_format({"num_format": shown}))
         fill(book, sheet)
+    return path
+
+
+def rewritten(path: Path, part: str, change: Callable[[str], str]) -> Path:
+    """The same workbook with one of its parts changed."""
+    with ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    parts[part] = change(parts[part].decode()).encode()
+    with ZipFile(path, "w") as file:
+        for name, data in parts.items():
+            file.writestr(name, data)
+    return path
+
+
+def ods_file(path: Path, rows: list[list[str]], failed: Mapping[str, str]) -> Path:
+    """A workbook as LibreOffice writes it; the columns `failed` hold errors in every row."""
+    space = "urn:oasis:names:tc:opendocument:xmlns"
+    calc = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
+    error = 'table:formula="of:=NA()" office:value-type="string" office:string-value="" calcext:value-type="error"'
+    shown = ""
+    for row in rows:
+        shown += "<table:table-row>"
+        for title, value in zip(COLUMNS, row, strict=True):
+            broken = title in failed and row is not rows[0]
+            kind, text = (error, failed[title]) if broken else ('office:value-type="string"', value)
+            # An empty cell has no type, and neighbours that are the same are written once.
+            shown += f"<table:table-cell {kind}><text:p>{text}</text:p></table:table-cell>" if text else "<table:table-cell/>"
+        shown += '<table:table-cell table:number-columns-repeated="1000"/></table:table-row>'
+    with ZipFile(path, "w") as file:
+        file.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        file.writestr("META-INF/manifest.xml", f'<m:manifest xmlns:m="{space}:manifest:1.0"/>')
+        file.writestr("content.xml", (
+            f'<office:document-content xmlns:office="{space}:office:1.0" xmlns:table="{space}:table:1.0" '
+            f'xmlns:text="{space}:text:1.0" xmlns:calcext="{calc}"><office:body><office:spreadsheet>'
+            f'<table:table table:name="采收">{shown}</table:table></office:spreadsheet></office:body></office:document-content>'
+        ))  # fmt: skip
     return path
 
 
@@ -81,3 +119,51 @@ class TestCodesThatASpreadsheetChanged:
         reading = harvest(tmp_path / "a.xlsx", HARVEST | {LOT: value})
         assert reading.problems == ()
         assert f'/10/{code}"' in reading.good[0].text
+
+
+class TestFormulasThatFailed:
+    """A cell that shows #N/A holds nothing, and nothing in an optional column would be a fact left out."""
+
+    @pytest.mark.parametrize("column", [LOT, TAKER])
+    @pytest.mark.parametrize("shown", ["#N/A", "#DIV/0!", "#REF!", "#NAME?"])
+    @pytest.mark.parametrize("is_array", [False, True])
+    def test_a_failed_formula_is_a_problem_at_its_cell_that_names_the_error(
+        self, tmp_path: Path, column: str, shown: str, is_array: bool
+    ) -> None:
+        at = COLUMNS.index(column)
+
+        def fill(book: Any, sheet: Any) -> None:
+            if is_array:
+                sheet.write_array_formula(2, at, 2, at, "{=NA()}", None, shown)
+            else:
+                sheet.write_formula(2, at, "=NA()", None, shown)
+
+        reading = harvest(tmp_path / "a.xlsx", HARVEST, HARVEST | {LOT: "H8"}, fill=fill)
+        assert places(reading) == [f"采收!{chr(ord('A') + at)}3"]
+        assert f"holds the error {shown}" in reading.problems[0].sentence
+        assert f"公式出错({shown})" in reading.problems[0].sentence
+        assert (len(reading.good), reading.bad) == (1, 1)
+
+    def test_so_is_one_in_a_file_that_leaves_positions_out(self, tmp_path: Path) -> None:
+        def fill(book: Any, sheet: Any) -> None:
+            sheet.write_formula(1, 10, "=NA()", None, "#N/A")
+
+        path = book_file(tmp_path / "a.xlsx", {"采收": filled(HARVEST)}, fill)
+        without = rewritten(path, "xl/worksheets/sheet1.xml", lambda text: re.sub(r' r="[A-Z]*\d+"', "", text))
+        assert places(read(without)) == ["采收!K2"]
+
+    def test_so_is_one_in_a_csv(self, tmp_path: Path) -> None:
+        assert places(read(csv_file(tmp_path / "a.csv", HARVEST | {TAKER: "#N/A"}))) == ["K2"]
+
+    def test_so_is_one_of_libreoffice(self, tmp_path: Path) -> None:
+        rows = filled(HARVEST, HARVEST | {LOT: "H8"})
+        reading = read(ods_file(tmp_path / "a.ods", rows, failed={TAKER: "#N/A", AMOUNT: "Err:502"}))
+        assert places(reading) == ["采收!C2", "采收!K2", "采收!C3", "采收!K3"]
+        assert "Err:502" in reading.problems[0].sentence
+
+    def test_one_among_a_farms_own_notes_is_passed_over(self, tmp_path: Path) -> None:
+        def fill(book: Any, sheet: Any) -> None:
+            sheet.write(0, 11, "备注")
+            sheet.write_formula(1, 11, "=NA()", None, "#N/A")
+
+        assert harvest(tmp_path / "a.xlsx", HARVEST, fill=fill).problems == ()
