@@ -3,7 +3,8 @@ What a farm, a warehouse or a group leader runs: keys, records, an outbox that s
 
     private     files that only their owner may read        keys      signing keys, and asking a registrar for a grant
     records     what is told: exact payload texts            split     an event of more subjects than an entry may hold
-    importer    files in, signed statements out              sheets    the spreadsheets that are handed out and read back
+    importer    files in, signed statements out              sheets    the spreadsheets that are handed out
+    header      which sheet and columns are ours             rows      filled sheets read back in
     workbook    files as rows of cells                       hidden    cells whose formula failed
     outbox      every signed statement, until others saw it  client    the log's HTTP interface, from outside
     trust       receipts and checkpoints, verified           delivery  sending, and taking receipts

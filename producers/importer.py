@@ -33,6 +33,8 @@ class Imported:
     held: int = 0
     """Good, and not signed because others were not."""
     problems: list[Problem] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """Sheets that are none of ours, as `file#sheet`."""
 
 
 def import_events(
@@ -72,7 +74,8 @@ def survey(readings: Sequence[Reading]) -> Imported:
     """The figures that need neither key nor outbox: what was read, and what is wrong with it."""
     problems = [problem for reading in readings for problem in reading.problems]
     read, bad = sum(reading.count for reading in readings), sum(reading.bad for reading in readings)
-    return Imported(read=read, refused=bad, problems=problems)
+    unread = [f"{reading.name}#{sheet}" for reading in readings for sheet in reading.unread]
+    return Imported(read=read, refused=bad, problems=problems, unread=unread)
 
 
 def _is_repeated(told: Told, here: dict[str | None, bytes]) -> bool:

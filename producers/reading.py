@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from producers import sheets
 from producers.epcis.document import Document, DocumentEvent, check_document, read_document
 from producers.epcis.problems import DocumentRefused, Problem
 from producers.epcis.text import assemble, compact, split
 from producers.epcis.validate import EventValidator
+from producers.rows import Sheet, read_sheet
 from producers.split import NotSplittable, is_too_large, split_event
 
 SHEETS = frozenset((".xlsx", ".xls", ".xlsb", ".ods", ".csv"))
@@ -41,6 +41,8 @@ class Reading:
     """Events with problems; they are not among `good`."""
     problems: tuple[Problem, ...]
     """Of those events, and of the file around them."""
+    unread: tuple[str, ...] = ()
+    """Sheets of the file that were passed over: a farm's own."""
 
     @property
     def count(self) -> int:
@@ -56,8 +58,9 @@ def read_file(path: Path, validator: EventValidator, *, issuer: str, now: dateti
     """
     try:
         if path.suffix.lower() in SHEETS:
-            sheet = sheets.read_sheet(path, issuer=issuer)
-            return _checked(_document_of(path.name, sheet), validator, now, sheet.bad)
+            sheet = read_sheet(path, issuer=issuer)
+            reading = _checked(_document_of(path.name, sheet), validator, now, sheet.bad)
+            return replace(reading, unread=sheet.unread)
         data = path.read_bytes()
         document = read_document(data, name=path.name, issuer=issuer)
     except DocumentRefused as error:
@@ -83,7 +86,7 @@ def _places(problems: Iterable[Problem]) -> Iterator[str]:
             yield place
 
 
-def _document_of(name: str, sheet: sheets.Sheet) -> Document:
+def _document_of(name: str, sheet: Sheet) -> Document:
     events: list[DocumentEvent] = []
     for place, text in sheet.events:
         events += [replace(one, pointer=place) for one in read_document(text.encode(), name=name).events]

@@ -1,19 +1,16 @@
 """
-The spreadsheets that a farm gets handed out, and reads back in: one row, one event.
+The spreadsheets that a farm gets handed out: one row, one event.
 
     harvest     采收: a lot is picked          shipping    发货: a lot leaves
 
-A cell is read as people fill it in: a GTIN that lost its leading zero as a number, 公斤 for KGM, a date as text.  Every
-problem names its cell.
-
-Not here: files (workbook.py), whether the event is good EPCIS (epcis/validate.py).
+Not here: how a filled sheet is read back in (rows.py), and a cell of it (cells.py).
 
 Source: FSMA and Chinese record-keeping fields as in epcis/kde.py; OWASP on formula injection for what is written.
 """
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -23,17 +20,10 @@ import xlsxwriter
 from producers import cells
 from producers.epcis import build, kde
 from producers.epcis.parts import Handover, LotQuantity, Occasion, Quantity, Things
-from producers.epcis.problems import DocumentRefused, Problem
-from producers.epcis.text import encode
-from producers.workbook import MAX_ROWS, read_grids
+from producers.workbook import MAX_ROWS
 from verify import gs1
-from verify.errors import Malformed
 
 HELP = "说明 Help"
-FAILED = (
-    "holds the error {shown}: {title}; repair the formula, or type what it should give / "
-    "公式出错({shown}):请修正公式,或直接填写内容"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +45,6 @@ class Template:
     title: str
     columns: Mapping[str, Column]
     build: Callable[[Mapping[str, object], str], build.Event]
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """What a sheet holds."""
-
-    events: tuple[tuple[str, str], ...]
-    """(address of the row's first cell, the event's text)."""
-    bad: int
-    """Rows with problems."""
-    problems: tuple[Problem, ...]
 
 
 _LOT = {
@@ -149,58 +128,3 @@ def write_template(template: Template, path: Path) -> None:
         notes.set_column(0, 2, 28)
     with path.open("xb") as file:
         file.write(data.getvalue())
-
-
-def read_sheet(path: Path, *, issuer: str) -> Sheet:
-    """Read the first sheet of a file, whichever template it is.  Raises DocumentRefused, OSError."""
-    grid = read_grids(path)[0]
-    name, rows = grid.name, grid.rows
-    titles = [str(title).strip() for title in rows[0][1]] if rows else []
-    template = _template_of(titles, path.name)
-    columns = {column.title: (member, column) for member, column in template.columns.items()}
-    events: list[tuple[str, str]] = []
-    problems: list[Problem] = []
-    bad = 0
-    for number, row in rows[1:]:
-        found, wrong = _read_row(row, titles, columns, number, name)
-        if not wrong:
-            try:
-                events.append((cells.address(name, 0, number), encode(template.build(found, issuer))))
-            except (ValueError, Malformed) as error:
-                wrong = [Problem(cells.address(name, 0, number), f"{error} / 此行有误", "wrong-value")]
-        bad += bool(wrong)
-        problems += wrong
-    return Sheet(tuple(events), bad, tuple(Problem(one.pointer, one.sentence, one.code, path.name) for one in problems))
-
-
-def _read_row(
-    row: Sequence[object], titles: Sequence[str], columns: Mapping[str, tuple[str, Column]], number: int, name: str
-) -> tuple[dict[str, object], list[Problem]]:
-    found: dict[str, object] = {}
-    wrong: list[Problem] = []
-    for at, title in enumerate(titles):
-        value = row[at] if at < len(row) else ""
-        empty = str(value).strip() == ""
-        if title not in columns:
-            continue  # a farm's own notes beside ours
-        member, column = columns[title]
-        place = cells.address(name, at, number)
-        if isinstance(value, cells.Failure):
-            wrong.append(Problem(place, FAILED.format(title=title, shown=value), "formula-error"))
-        elif empty and column.required:
-            wrong.append(Problem(place, f"is empty: {title} / 不能为空", "missing-member"))
-        elif not empty:
-            try:
-                found[member] = column.read(value)
-            except (ValueError, Malformed) as error:
-                shown = cells.text(value)
-                wrong.append(Problem(place, f"{title}: {error}; found {shown} / 内容有误", getattr(error, "code", "wrong-value")))
-    return found, wrong
-
-
-def _template_of(titles: Sequence[str], name: str) -> Template:
-    for template in TEMPLATES.values():
-        if all(column.title in titles for column in template.columns.values() if column.required):
-            return template
-    sentence = "is none of our sheets: its first row does not hold a template's column titles / 首行不是模板的列标题"
-    raise DocumentRefused([Problem("", sentence, "not-a-template", name)])

@@ -79,6 +79,8 @@ def _show(done: Imported, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(done), ensure_ascii=False))
         return
+    for sheet in done.unread:
+        common.say(f"{sheet} was not read: it has none of our columns / 未读取:没有模板的列")
     for problem in done.problems[:SHOWN]:
         common.complain(f"✗ {problem}")
     if len(done.problems) > SHOWN:

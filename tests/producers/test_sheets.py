@@ -11,6 +11,7 @@ import pytest
 import xlsxwriter
 
 from producers.epcis.validate import EventValidator
+from producers.importer import survey
 from producers.reading import Reading, read_file
 from tests.producers.farm import FARM, HARVEST, csv_file
 
@@ -167,3 +168,42 @@ class TestFormulasThatFailed:
             sheet.write_formula(1, 11, "=NA()", None, "#N/A")
 
         assert harvest(tmp_path / "a.xlsx", HARVEST, fill=fill).problems == ()
+
+
+class TestOneSheetAFile:
+    """What could be read two ways is refused: nothing is signed of one sheet while another is passed over in silence."""
+
+    def test_a_second_filled_sheet_is_a_problem_that_names_it(self, tmp_path: Path) -> None:
+        reading = read(book_file(tmp_path / "a.xlsx", {"三月": filled(HARVEST), "四月": filled(HARVEST | {LOT: "H8"})}))
+        assert [(problem.pointer, problem.code) for problem in reading.problems] == [("四月", "second-sheet")]
+        assert "beside the sheet 三月" in reading.problems[0].sentence
+        assert reading.good == ()
+
+    def test_so_is_a_second_one_that_lost_a_title(self, tmp_path: Path) -> None:
+        other = filled(HARVEST | {LOT: "H8"})
+        other[0] = [title if title != LOT else "x" for title in COLUMNS]
+        reading = read(book_file(tmp_path / "a.xlsx", {"三月": filled(HARVEST), "四月": other}))
+        assert (places(reading), reading.good) == (["四月"], ())
+
+    def test_one_that_was_not_filled_in_is_passed_over_on_either_side(self, tmp_path: Path) -> None:
+        for names in (["三月", "四月"], ["四月", "三月"]):
+            sheets = {name: filled(HARVEST) if name == "三月" else filled() for name in names}
+            reading = read(book_file(tmp_path / "a.xlsx", sheets))
+            assert (len(reading.good), reading.problems, reading.unread) == (1, (), ())
+
+    def test_a_farms_own_sheet_is_passed_over_and_said_to_be(self, tmp_path: Path) -> None:
+        reading = read(book_file(tmp_path / "a.xlsx", {"三月": filled(HARVEST), "天气": [["日期", "晴"]], "空": []}))
+        assert (len(reading.good), reading.problems, reading.unread) == (1, (), ("天气",))
+        assert survey([reading]).unread == ["a.xlsx#天气"]
+
+    @pytest.mark.parametrize("suffix", ["xlsx", "csv"])
+    def test_a_title_that_stands_twice_is_a_problem_that_names_both_cells(self, tmp_path: Path, suffix: str) -> None:
+        rows = [[*COLUMNS, LOT], [*HARVEST.values(), "C2"]]
+        if suffix == "xlsx":
+            reading, sheet = read(book_file(tmp_path / "a.xlsx", {"采收": rows})), "采收!"
+        else:
+            (tmp_path / "a.csv").write_text("".join(",".join(row) + "\n" for row in rows), "utf-8")
+            reading, sheet = read(tmp_path / "a.csv"), ""
+        assert [(problem.pointer, problem.code) for problem in reading.problems] == [(f"{sheet}L1", "duplicate-title")]
+        assert f"{sheet}B1" in reading.problems[0].sentence
+        assert reading.good == ()

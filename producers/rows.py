@@ -1,0 +1,85 @@
+"""
+Filled sheets read back in: each row the text of an event, or problems that name their cells.
+
+A cell is read as people fill it in (cells.py): a GTIN that lost its leading zero as a number, 公斤 for KGM, a date as
+text.  Not here: files (workbook.py), which sheet and columns (header.py), whether the event is good EPCIS
+(epcis/validate.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from producers import cells
+from producers.epcis.problems import Problem
+from producers.epcis.text import encode
+from producers.header import Header, find_header
+from producers.sheets import Column
+from producers.workbook import read_grids
+from verify.errors import Malformed, need
+
+FAILED = (
+    "holds the error {shown}: {title}; repair the formula, or type what it should give / "
+    "公式出错({shown}):请修正公式,或直接填写内容"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a sheet holds."""
+
+    events: tuple[tuple[str, str], ...]
+    """(address of the row's first cell, the event's text)."""
+    bad: int
+    """Rows with problems."""
+    problems: tuple[Problem, ...]
+    unread: tuple[str, ...]
+    """Names of sheets beside it that are none of ours."""
+
+
+def read_sheet(path: Path, *, issuer: str) -> Sheet:
+    """Read the sheet of a file that is filled in, whichever template it is.  Raises DocumentRefused, OSError."""
+    found = find_header(read_grids(path), path.name)
+    header, name = found.header, found.header.grid.name
+    events: list[tuple[str, str]] = []
+    problems: list[Problem] = []
+    bad = 0
+    for number, row in header.rows:
+        read, wrong = _read_row(row, header, number)
+        if not wrong:
+            try:
+                events.append((cells.address(name, 0, number), encode(header.template.build(read, issuer))))
+            except (ValueError, Malformed) as error:
+                wrong = [Problem(cells.address(name, 0, number), f"{error} / 此行有误", "wrong-value")]
+        bad += bool(wrong)
+        problems += wrong
+    placed = tuple(Problem(one.pointer, one.sentence, one.code, path.name) for one in problems)
+    return Sheet(tuple(events), bad, placed, tuple(found.unread))
+
+
+def _read_row(row: Sequence[object], header: Header, number: int) -> tuple[dict[str, object], list[Problem]]:
+    found: dict[str, object] = {}
+    wrong: list[Problem] = []
+    for member, (at, *_) in header.places.items():
+        try:
+            read = _read_cell(row[at] if at < len(row) else "", header.template.columns[member])
+        except Malformed as error:
+            wrong.append(Problem(cells.address(header.grid.name, at, number), error.message, error.code))
+            continue
+        if read is not None:
+            found[member] = read
+    return found, wrong
+
+
+def _read_cell(value: object, column: Column) -> object:
+    """What a cell holds; None for an empty one.  Raises Malformed."""
+    if isinstance(value, cells.Failure):
+        raise Malformed(FAILED.format(title=column.title, shown=value), code="formula-error")
+    if str(value).strip() == "":
+        need(not column.required, f"is empty: {column.title} / 不能为空", "missing-member")
+        return None
+    try:
+        return column.read(value)
+    except (ValueError, Malformed) as error:
+        sentence = f"{column.title}: {error}; found {cells.text(value)} / 内容有误"
+        raise Malformed(sentence, code=getattr(error, "code", "wrong-value")) from None
