@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta, timezone
 from datetime import time as clock
 from decimal import Decimal, InvalidOperation
 
+from producers.epcis.parts import Quantity
 from verify import gs1
 from verify.errors import Malformed
 
@@ -22,7 +23,7 @@ UNITS: Mapping[str, str] = {
 _FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%dT%H:%M")
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)", re.ASCII)
 _GTIN_LENGTHS = (8, 12, 13, 14)
-_EXACT = 10**15  # a spreadsheet keeps 15 digits of a number and makes zeros of the others
+_DIGITS = 15  # of a number, that a spreadsheet shows and keeps; it makes zeros of the others
 _SHORTENED = re.compile(r"\d(\.\d+)?E\+\d{2,3}", re.ASCII)  # what it writes into a CSV for a number too long to be shown
 
 
@@ -78,7 +79,7 @@ def _made_of_code(value: object) -> tuple[str, str] | None:
         return "a time", "时间"
     if isinstance(value, float) and not value.is_integer():
         return "a fraction", "小数"
-    if isinstance(value, int | float) and abs(value) >= _EXACT:
+    if isinstance(value, int | float) and abs(value) >= 10**_DIGITS:
         return "a number of more than 15 digits", "超过 15 位的数字"
     if isinstance(value, str) and _SHORTENED.fullmatch(value.strip()):
         return "a number in scientific notation", "科学计数法的数字"
@@ -110,14 +111,20 @@ def lot(value: object) -> str:
 
 
 def amount(value: object) -> Decimal:
-    """A number above 0 with a decimal point; no thousands separators, which would be read two ways."""
+    """
+    A quantity above 0 with a decimal point; no thousands separators, which would be read two ways.  Raises ValueError.
+
+    A spreadsheet computes with more digits than it shows: =1.1*3 is 3.3000000000000003, and means the 3.3 on the screen.
+    """
+    shown = format(value, f".{_DIGITS}g") if isinstance(value, float) else str(value).strip()
     try:
-        found = Decimal(str(value).strip())
+        found = Decimal(shown)
     except InvalidOperation:
         raise ValueError("not a number / 不是数字") from None
     if not found.is_finite() or found <= 0:
         raise ValueError("must be above 0 / 必须大于 0")
-    return found.normalize() if isinstance(value, float) else found
+    found = found.normalize() if isinstance(value, float) else found
+    return Quantity(found).amount
 
 
 def unit(value: object) -> str:

@@ -34,9 +34,12 @@ class Quantity:
     def __post_init__(self) -> None:
         exponent = self.amount.as_tuple().exponent
         if not isinstance(exponent, int) or not 0 < self.amount <= MAX_AMOUNT or exponent < -MAX_PLACES:
-            raise ValueError(f"{self.amount} is not a quantity: above 0, at most {MAX_PLACES} places")
+            raise ValueError(
+                f"{self.amount} is not a quantity: above 0, at most {MAX_AMOUNT:,}, at most {MAX_PLACES} decimal places / "
+                f"数量应大于 0,不超过 {MAX_AMOUNT:,},小数最多 {MAX_PLACES} 位"
+            )
         if self.unit and not _UNIT.fullmatch(self.unit):
-            raise ValueError(f"{self.unit} is not a UN/CEFACT unit code")
+            raise ValueError(f"{self.unit} is not a UN/CEFACT unit code / 不是 UN/CEFACT 计量单位代码")
 
 
 @dataclass(frozen=True, slots=True)

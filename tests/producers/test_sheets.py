@@ -207,3 +207,19 @@ class TestOneSheetAFile:
         assert [(problem.pointer, problem.code) for problem in reading.problems] == [(f"{sheet}L1", "duplicate-title")]
         assert f"{sheet}B1" in reading.problems[0].sentence
         assert reading.good == ()
+
+
+class TestQuantities:
+    def test_a_computed_quantity_is_what_the_spreadsheet_shows(self, tmp_path: Path) -> None:
+        reading = harvest(
+            tmp_path / "a.xlsx", HARVEST,
+            fill=lambda book, sheet: sheet.write_formula(1, 2, "=1.1*3", None, 3.3000000000000003),
+        )  # fmt: skip
+        assert reading.problems == ()
+        assert '"quantity":3.3,' in reading.good[0].text
+
+    @pytest.mark.parametrize("value", [10 / 3, 0.0000001, 2e12, "1.1234567", "5000000000000", -1, "1,200"])
+    def test_one_that_cannot_be_used_is_a_problem_at_its_own_cell(self, tmp_path: Path, value: Any) -> None:
+        reading = harvest(tmp_path / "a.xlsx", HARVEST | {AMOUNT: value})
+        assert places(reading) == ["采收!C2"]
+        assert " / " in reading.problems[0].sentence
