@@ -31,6 +31,10 @@ class Header:
         """The rows below, with their numbers."""
         return [(number, row) for number, row in self.grid.rows if number > self.row]
 
+    def cell(self, column: int, row: int) -> str:
+        """A cell's address, with the sheet's name."""
+        return address(self.grid.name, column, row)
+
     @property
     def missing(self) -> Sequence[Column]:
         """What the template requires and no title names."""
@@ -95,9 +99,9 @@ def _second(other: Header, header: Header) -> tuple[str, str, str]:
 def _repeated(header: Header) -> Iterator[tuple[str, str, str]]:
     for member, (first, *others) in header.places.items():
         for at in others:
-            known = address(header.grid.name, first, header.row)
+            known = header.cell(first, header.row)
             sentence = (
                 f"repeats the title of {known}, {header.template.columns[member].title}: delete or rename one of both columns / "
                 f"与 {known} 的标题重复:请删除其中一列或改名"
             )
-            yield address(header.grid.name, at, header.row), sentence, "duplicate-title"
+            yield header.cell(at, header.row), sentence, "duplicate-title"

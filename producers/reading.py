@@ -5,7 +5,7 @@ Every problem has its place: a JSON pointer, or the address of a cell.  An event
 so that what is checked is what will be signed.  Not here: signing and storing (importer.py).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,10 @@ from producers.rows import Sheet, read_sheet
 from producers.split import NotSplittable, is_too_large, split_event
 
 SHEETS = frozenset((".xlsx", ".xls", ".xlsb", ".ods", ".csv"))
+SAME = (
+    "is the same as row {number}: delete one of both, or give its own time if it happened twice / "
+    "与第 {number} 行相同:请删除其中一行;若确实发生了两次,请填写不同的时间"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def read_file(path: Path, validator: EventValidator, *, issuer: str, now: dateti
         if path.suffix.lower() in SHEETS:
             sheet = read_sheet(path, issuer=issuer)
             reading = _checked(_document_of(path.name, sheet), validator, now, sheet.bad)
-            return replace(reading, unread=sheet.unread)
+            return replace(reading, problems=tuple(_told_of_cells(reading.problems, sheet)), unread=sheet.unread)
         data = path.read_bytes()
         document = read_document(data, name=path.name, issuer=issuer)
     except DocumentRefused as error:
@@ -88,9 +92,24 @@ def _places(problems: Iterable[Problem]) -> Iterator[str]:
 
 def _document_of(name: str, sheet: Sheet) -> Document:
     events: list[DocumentEvent] = []
-    for place, text in sheet.events:
-        events += [replace(one, pointer=place) for one in read_document(text.encode(), name=name).events]
+    for row in sheet.rows:
+        events += [replace(one, pointer=row.place) for one in read_document(row.text.encode(), name=name).events]
     return Document(name, None, tuple(events), (), sheet.problems)
+
+
+def _told_of_cells(problems: Sequence[Problem], sheet: Sheet) -> Iterator[Problem]:
+    """The problems as who filled in the sheet knows them: at a cell, and a row that is another one's double."""
+    rows = {row.place: row for row in sheet.rows}
+    # An eventID is minted from what the row says, so an earlier row with the same one says the very same.
+    first = {row.text: row.number for row in reversed(sheet.rows)}
+    for problem in problems:
+        row = next((rows[place] for place in _places([problem]) if place in rows), None)
+        if row is None:
+            yield problem
+        elif problem.code == "duplicate-event":
+            yield Problem(row.place, SAME.format(number=first[row.text]), problem.code, problem.source)
+        else:
+            yield replace(problem, pointer=row.place_of(problem.pointer.removeprefix(row.place)))
 
 
 def _split_large(document: Document, data: bytes, issuer: str) -> Document:

@@ -24,12 +24,36 @@ FAILED = (
 )
 
 
+# Where a fact of an event stood in its row; all others are said of the row.
+_COLUMNS = (("/eventTimeZoneOffset", "offset"), ("/eventTime", "time"), ("/quantityList/0/quantity", "amount"))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The event of one row."""
+
+    header: Header
+    number: int
+    text: str
+    """The event's."""
+
+    @property
+    def place(self) -> str:
+        """Address of the row's first cell."""
+        return self.header.cell(0, self.number)
+
+    def place_of(self, pointer: str) -> str:
+        """Address of the cell that an event's member was read from; the row's where none is known."""
+        member = next((member for start, member in _COLUMNS if pointer.startswith(start)), None)
+        return self.header.cell(self.header.places[member][0], self.number) if member else self.place
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """What a sheet holds."""
 
-    events: tuple[tuple[str, str], ...]
-    """(address of the row's first cell, the event's text)."""
+    rows: tuple[Row, ...]
+    """Those that are events."""
     bad: int
     """Rows with problems."""
     problems: tuple[Problem, ...]
@@ -40,21 +64,21 @@ class Sheet:
 def read_sheet(path: Path, *, issuer: str) -> Sheet:
     """Read the sheet of a file that is filled in, whichever template it is.  Raises DocumentRefused, OSError."""
     found = find_header(read_grids(path), path.name)
-    header, name = found.header, found.header.grid.name
-    events: list[tuple[str, str]] = []
+    header = found.header
+    rows: list[Row] = []
     problems: list[Problem] = []
     bad = 0
     for number, row in header.rows:
         read, wrong = _read_row(row, header, number)
         if not wrong:
             try:
-                events.append((cells.address(name, 0, number), encode(header.template.build(read, issuer))))
+                rows.append(Row(header, number, encode(header.template.build(read, issuer))))
             except (ValueError, Malformed) as error:
-                wrong = [Problem(cells.address(name, 0, number), f"{error} / 此行有误", "wrong-value")]
+                wrong = [Problem(header.cell(0, number), f"{error} / 此行有误", "wrong-value")]
         bad += bool(wrong)
         problems += wrong
     placed = tuple(Problem(one.pointer, one.sentence, one.code, path.name) for one in problems)
-    return Sheet(tuple(events), bad, placed, tuple(found.unread))
+    return Sheet(tuple(rows), bad, placed, tuple(found.unread))
 
 
 def _read_row(row: Sequence[object], header: Header, number: int) -> tuple[dict[str, object], list[Problem]]:
@@ -64,7 +88,7 @@ def _read_row(row: Sequence[object], header: Header, number: int) -> tuple[dict[
         try:
             read = _read_cell(row[at] if at < len(row) else "", header.template.columns[member])
         except Malformed as error:
-            wrong.append(Problem(cells.address(header.grid.name, at, number), error.message, error.code))
+            wrong.append(Problem(header.cell(at, number), error.message, error.code))
             continue
         if read is not None:
             found[member] = read

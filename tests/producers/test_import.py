@@ -197,7 +197,7 @@ class TestSheets:
         ("批号 Lot", "", "B3"), ("批号 Lot", "三号批次", "B3"), ("数量 Quantity", "-1", "C3"), ("数量 Quantity", "1,200", "C3"),
         ("数量 Quantity", "NaN", "C3"), ("单位 Unit", "筐", "D3"), ("采收时间 Harvest time", "昨天", "E3"),
         ("时区 UTC offset", "8", "F3"), ("产地 Place (GLN)", "9521234000014", "G3"),
-        ("采收时间 Harvest time", "2027-03-02 06:10", "A3/eventTime"),
+        ("采收时间 Harvest time", "2027-03-02 06:10", "E3"),
     ])  # fmt: skip
     def test_every_problem_names_its_cell(self, tmp_path: Path, column: str, value: str, cell: str) -> None:
         reading = self.read(csv_file(tmp_path / "a.csv", HARVEST, HARVEST | {column: value}))
@@ -208,8 +208,11 @@ class TestSheets:
         assert named.problems[0].source == "a.xlsx"
 
     def test_a_row_that_stands_twice_is_told_once(self, tmp_path: Path) -> None:
-        reading = self.read(csv_file(tmp_path / "a.csv", HARVEST, HARVEST))
-        assert [(problem.pointer, problem.code) for problem in reading.problems] == [("A3/eventID", "duplicate-event")]
+        reading = self.read(csv_file(tmp_path / "a.csv", HARVEST, HARVEST | {"批号 Lot": "H8"}, HARVEST))
+        assert [(problem.pointer, problem.code) for problem in reading.problems] == [("A4", "duplicate-event")]
+        assert "the same as row 2" in reading.problems[0].sentence
+        assert "与第 2 行相同" in reading.problems[0].sentence
+        assert (len(reading.good), reading.bad) == (2, 1)
 
     def test_empty_rows_and_a_farms_own_columns_are_passed_over(self, tmp_path: Path) -> None:
         noted = HARVEST | {"备注": "晴"}
