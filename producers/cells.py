@@ -23,6 +23,8 @@ UNITS: Mapping[str, str] = {
 _FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%dT%H:%M")
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)", re.ASCII)
 _GTIN_LENGTHS = (8, 12, 13, 14)
+# Chinese keyboards write １２３ＡＢ：. Only these: elsewhere NFKC changes what was meant (² to 2, ① to 1).
+_HALF_WIDTH = {0xFF01 + at: 0x21 + at for at in range(94)} | {0x3000: 0x20}
 _DIGITS = 15  # of a number, that a spreadsheet shows and keeps; it makes zeros of the others
 _SHORTENED = re.compile(r"\d(\.\d+)?E\+\d{2,3}", re.ASCII)  # what it writes into a CSV for a number too long to be shown
 
@@ -55,13 +57,18 @@ def text(value: object) -> str:
     return str(value).strip()
 
 
-def code(value: object) -> str:
-    """
-    A code or an identifier, as it was typed; a whole number of up to 15 digits is one too.
+def half_width(value: object) -> str:
+    """A text with its full-width letters, digits and signs as ASCII has them."""
+    return text(value).translate(_HALF_WIDTH).strip()
 
-    Raises ValueError for what a spreadsheet makes of a code in a cell that is not text: `3-1` becomes a date, `1.10` 1.1.
+
+def typed(value: object) -> str:
     """
-    if made := _made_of_code(value):
+    A text as it was typed; a whole number of up to 15 digits is one too.
+
+    Raises ValueError for what a spreadsheet makes of it in a cell that is not text: `3-1` becomes a date, `1.10` 1.1.
+    """
+    if made := _made_by_spreadsheet(value):
         english, chinese = made
         raise ValueError(
             f"a spreadsheet made {english} of what was typed: format the column as text and type it again / "
@@ -70,7 +77,12 @@ def code(value: object) -> str:
     return text(value)
 
 
-def _made_of_code(value: object) -> tuple[str, str] | None:
+def code(value: object) -> str:
+    """A code or an identifier, typed in full-width letters or not.  Raises ValueError as `typed` does."""
+    return half_width(typed(value))
+
+
+def _made_by_spreadsheet(value: object) -> tuple[str, str] | None:
     if isinstance(value, bool):  # before numbers: True is an int
         return "a truth value", "逻辑值"
     if isinstance(value, date):
@@ -81,7 +93,7 @@ def _made_of_code(value: object) -> tuple[str, str] | None:
         return "a fraction", "小数"
     if isinstance(value, int | float) and abs(value) >= 10**_DIGITS:
         return "a number of more than 15 digits", "超过 15 位的数字"
-    if isinstance(value, str) and _SHORTENED.fullmatch(value.strip()):
+    if isinstance(value, str) and _SHORTENED.fullmatch(half_width(value)):
         return "a number in scientific notation", "科学计数法的数字"
     return None
 
@@ -116,7 +128,7 @@ def amount(value: object) -> Decimal:
 
     A spreadsheet computes with more digits than it shows: =1.1*3 is 3.3000000000000003, and means the 3.3 on the screen.
     """
-    shown = format(value, f".{_DIGITS}g") if isinstance(value, float) else str(value).strip()
+    shown = format(value, f".{_DIGITS}g") if isinstance(value, float) else half_width(value)
     try:
         found = Decimal(shown)
     except InvalidOperation:
@@ -145,7 +157,7 @@ def time(value: object) -> datetime:
         raise ValueError("a date without a time / 缺少时刻")
     for form in _FORMATS:
         try:
-            return datetime.strptime(text(value), form)
+            return datetime.strptime(half_width(value), form)
         except ValueError:
             continue
     raise ValueError("a time like 2026-03-02 06:10 was expected / 时间格式如 2026-03-02 06:10")

@@ -88,9 +88,9 @@ TEMPLATES: Mapping[str, Template] = {
         **_LOT,
         "time": Column("采收时间 Harvest time", cells.time, "2026-03-02 06:10"), "offset": _OFFSET,
         "place": Column("产地 Place (GLN)", cells.place, "9521234000013"),
-        "commodity": Column("品名 Commodity", cells.code, "番茄 tomato"),
-        "variety": Column("品种 Variety", cells.code, "粉果 pink", required=False),
-        "field": Column("地块 Field", cells.code, "3号棚 shed 3", required=False),
+        "commodity": Column("品名 Commodity", cells.typed, "番茄 tomato"),
+        "variety": Column("品种 Variety", cells.typed, "粉果 pink", required=False),
+        "field": Column("地块 Field", cells.typed, "3号棚 shed 3", required=False),
         "taker": Column("收货方 Recipient (GLN)", cells.party, "9521234000020", required=False),
     }, _harvest),
     "shipping": Template("发货 Shipping", {

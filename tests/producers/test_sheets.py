@@ -223,3 +223,27 @@ class TestQuantities:
         reading = harvest(tmp_path / "a.xlsx", HARVEST | {AMOUNT: value})
         assert places(reading) == ["采收!C2"]
         assert " / " in reading.problems[0].sentence
+
+
+class TestFullWidthLetters:
+    """A Chinese keyboard writes １２３ where a Western one writes 123."""
+
+    wide = str.maketrans({at: at + 0xFEE0 for at in range(0x21, 0x7F)} | {0x20: 0x3000})
+
+    def test_full_width_digits_and_letters_are_the_codes_that_they_show(self, tmp_path: Path) -> None:
+        narrow = HARVEST | {LOT: "H-7a", "单位 Unit": "kg", "地块 Field": "", TAKER: "9521234000020"}
+        reading = harvest(tmp_path / "a.xlsx", {title: value.translate(self.wide) for title, value in narrow.items()})
+        assert reading.problems == ()
+        assert reading.good[0].text == harvest(tmp_path / "b.xlsx", narrow).good[0].text
+
+    def test_the_check_digit_is_looked_at_all_the_same(self, tmp_path: Path) -> None:
+        reading = harvest(tmp_path / "a.xlsx", HARVEST | {"商品编码 GTIN": "09521234000014".translate(self.wide)})
+        assert [(problem.pointer, problem.code) for problem in reading.problems] == [("采收!A2", "bad-check-digit")]
+
+    def test_a_name_keeps_the_signs_that_it_was_given(self, tmp_path: Path) -> None:
+        name = "番茄\uff08大\uff09"
+        assert name in harvest(tmp_path / "a.xlsx", HARVEST | {"品名 Commodity": name}).good[0].text
+
+    @pytest.mark.parametrize("code", ["H7²", "H①"])
+    def test_a_sign_that_only_resembles_a_digit_is_no_code(self, tmp_path: Path, code: str) -> None:
+        assert places(harvest(tmp_path / "a.xlsx", HARVEST | {LOT: code})) == ["采收!B2"]
