@@ -7,6 +7,8 @@ columns beside ours are passed over; a sheet that is almost ours is not.
 Not here: what the rows hold (rows.py).
 """
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +16,9 @@ from producers.cells import address
 from producers.epcis.problems import DocumentRefused, Problem
 from producers.sheets import HELP, TEMPLATES, Column, Template
 from producers.workbook import Grid
+
+WITHIN = 10  # rows: a farm writes its name and the month above the titles
+_GLN = "(GLN)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,11 @@ def find_header(grids: Sequence[Grid], name: str) -> Found:
     best = [header for grid in grids if (header := _best(grid)) is not None]
     whole = [header for header in best if not header.missing]
     if not whole:
-        sentence = "is none of our sheets: its first row does not hold a template's column titles / 首行不是模板的列标题"
-        raise DocumentRefused([Problem("", sentence, "not-a-template", name)])
+        place, sentence = _nearest(best)
+        raise DocumentRefused([Problem(place, sentence, "not-a-template", name)])
     header = next((one for one in whole if one.rows), whole[0])
     wrong = [_second(other, header) for other in best if other is not header and other.rows and other.is_almost]
-    if wrong := [*wrong, *_repeated(header)]:
+    if wrong := [*wrong, *_both(header), *_repeated(header)]:
         raise DocumentRefused([Problem(place, sentence, code, name) for place, sentence, code in wrong])
     ours = [HELP, *(one.grid.name for one in best if one.is_almost)]
     return Found(header, [grid.name for grid in grids if grid.rows and grid.name not in ours])
@@ -72,20 +77,57 @@ def find_header(grids: Sequence[Grid], name: str) -> Found:
 
 def _best(grid: Grid) -> Header | None:
     """The header that lacks least, the first of those; None where no title is ours."""
-    found = list(_headers(grid))
-    return min(found, key=lambda one: len(one.missing), default=None)
+    return min(_headers(grid), key=lambda one: len(one.missing), default=None)
 
 
 def _headers(grid: Grid) -> Iterator[Header]:
-    for number, row in grid.rows[:1]:
+    for number, row in grid.rows:
+        if number > WITHIN:
+            return
+        spelt = [_spelling(str(cell)) for cell in row]
         for template in TEMPLATES.values():
             places: dict[str, list[int]] = {}
-            for at, cell in enumerate(row):
-                for member, column in template.columns.items():
-                    if str(cell).strip() == column.title:
-                        places.setdefault(member, []).append(at)
+            for at, title in enumerate(spelt):
+                if (member := _MEMBERS[template.title].get(title)) is not None:
+                    places.setdefault(member, []).append(at)
             if places:
                 yield Header(grid, template, number, places)
+
+
+def _spelling(title: str) -> str:
+    """A title as people retype it: its letters and digits, whichever the case, width, spaces and signs between."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", title).casefold())
+
+
+def _spellings(title: str) -> Iterator[str]:
+    """A title whole, its Chinese and its English part; each also without the GLN, or with it."""
+    short = title.removesuffix(_GLN).strip()
+    for one in (short, *short.split(" ", 1)):
+        yield _spelling(one)
+        if title.endswith(_GLN):
+            yield _spelling(one + _GLN)
+
+
+_MEMBERS: Mapping[str, Mapping[str, str]] = {
+    template.title: {spelling: member for member, column in template.columns.items() for spelling in _spellings(column.title)}
+    for template in TEMPLATES.values()
+}
+
+
+def _nearest(best: Sequence[Header]) -> tuple[str, str]:
+    """Where a header nearly is, and what it lacks."""
+    if not best:
+        kinds = ", ".join(TEMPLATES)
+        return "", (
+            f"is none of our sheets: its first {WITHIN} rows hold no title of our columns; `template` hands out {kinds} / "
+            f"前 {WITHIN} 行中没有模板的列标题;请用 template 导出模板:{kinds}"
+        )
+    header = min(best, key=lambda one: len(one.missing))
+    titles = ", ".join(column.title for column in header.missing)
+    chinese, english = header.template.title.split(" ", 1)
+    return header.cell(0, header.row), (
+        f"is nearest to the template {english}, and has no column {titles} / 最接近模板“{chinese}”,但缺少列:{titles}"
+    )
 
 
 def _second(other: Header, header: Header) -> tuple[str, str, str]:
@@ -94,6 +136,14 @@ def _second(other: Header, header: Header) -> tuple[str, str, str]:
         f"与工作表“{header.grid.name}”同时填写;一个文件只读取一张表,请另存为单独的文件"
     )
     return other.grid.name, sentence, "second-sheet"
+
+
+def _both(header: Header) -> Iterator[tuple[str, str, str]]:
+    for other in _headers(header.grid):
+        if not other.missing and other.template is not header.template:
+            titles = f"{header.template.title}, {other.template.title}"
+            sentence = f"has the columns of two templates, {titles}: make two files / 含有两个模板的列({titles}):请分成两个文件"
+            yield header.cell(0, header.row), sentence, "two-templates"
 
 
 def _repeated(header: Header) -> Iterator[tuple[str, str, str]]:

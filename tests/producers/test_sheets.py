@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import openpyxl
 import pytest
 import xlsxwriter
 
 from producers.epcis.validate import EventValidator
 from producers.importer import survey
 from producers.reading import Reading, read_file
+from producers.sheets import HELP, TEMPLATES, write_template
 from tests.producers.farm import FARM, HARVEST, csv_file
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
@@ -247,3 +249,52 @@ class TestFullWidthLetters:
     @pytest.mark.parametrize("code", ["H7²", "H①"])
     def test_a_sign_that_only_resembles_a_digit_is_no_code(self, tmp_path: Path, code: str) -> None:
         assert places(harvest(tmp_path / "a.xlsx", HARVEST | {LOT: code})) == ["采收!B2"]
+
+
+class TestTitles:
+    """A farm retypes titles, writes its name above them, and moves sheets; what is missing is named."""
+
+    def titled(self, path: Path, titles: list[str], above: int = 0, front: Mapping[str, Any] | None = None) -> Reading:
+        rows = [["三号农场 2026 年 3 月"], *([[]] * (above - 1))] if above else []
+        return read(book_file(path, {**(front or {}), "三月": [*rows, titles, list(HARVEST.values())]}))
+
+    @pytest.mark.parametrize("spell", [
+        lambda title: title.split(" ", 1)[0], lambda title: title.split(" ", 1)[1], str.upper,
+        lambda title: title.split(" ", 1)[1].removesuffix(" (GLN)"), lambda title: title.replace(" ", "\n", 1) + " *",
+        lambda title: title.replace("(GLN)", "\uff08GLN\uff09"), lambda title: f"  {title}:",
+    ], ids=["Chinese", "English", "capitals", "English without GLN", "two lines", "full-width brackets", "colon"])  # fmt: skip
+    def test_a_title_may_be_its_chinese_or_english_part_alone(self, tmp_path: Path, spell: Callable[[str], str]) -> None:
+        reading = self.titled(tmp_path / "a.xlsx", [spell(title) for title in COLUMNS])
+        assert (len(reading.good), reading.problems) == (1, ())
+
+    @pytest.mark.parametrize("above", [1, 9])
+    def test_titles_may_stand_in_any_of_the_first_ten_rows(self, tmp_path: Path, above: int) -> None:
+        reading = self.titled(tmp_path / "a.xlsx", COLUMNS, above)
+        assert (len(reading.good), reading.problems) == (1, ())
+
+    def test_cells_are_named_as_the_farm_sees_them_below_a_title_row(self, tmp_path: Path) -> None:
+        rows = [["三号农场"], [], *filled(HARVEST, HARVEST | {LOT: "三号"})]
+        assert places(read(book_file(tmp_path / "a.xlsx", {"三月": rows}))) == ["三月!B5"]
+
+    def test_the_help_page_or_another_sheet_may_stand_in_front(self, tmp_path: Path) -> None:
+        write_template(TEMPLATES["harvest"], tmp_path / "t.xlsx")
+        notes = [list(row) for row in openpyxl.load_workbook(tmp_path / "t.xlsx").worksheets[1].iter_rows(values_only=True)]
+        reading = self.titled(tmp_path / "a.xlsx", COLUMNS, front={HELP: notes, "封面": [["三号农场"]]})
+        assert (len(reading.good), reading.problems, reading.unread) == (1, (), ("封面",))
+
+    def test_a_title_that_is_missing_is_named_with_the_template_that_is_nearest(self, tmp_path: Path) -> None:
+        titles = ["重量 Weight" if title == AMOUNT else title for title in COLUMNS if title != LOT]
+        rows = [titles, [HARVEST[title] for title in COLUMNS if title != LOT]]
+        reading = read(book_file(tmp_path / "a.xlsx", {"封面": [["x"]], "三月": [["三号农场"], *rows]}))
+        assert [(problem.pointer, problem.code) for problem in reading.problems] == [("三月!A2", "not-a-template")]
+        assert f"nearest to the template Harvest, and has no column {LOT}, {AMOUNT}" in reading.problems[0].sentence
+        assert f"最接近模板“采收”,但缺少列:{LOT}, {AMOUNT}" in reading.problems[0].sentence
+
+    def test_a_file_without_any_title_of_ours_is_told_which_templates_there_are(self, tmp_path: Path) -> None:
+        reading = read(csv_file(tmp_path / "a.csv", {"tomatoes": "1"}))
+        assert "harvest, shipping" in reading.problems[0].sentence
+
+    def test_a_sheet_with_the_columns_of_two_templates_is_neither(self, tmp_path: Path) -> None:
+        more = {"发货时间 Shipping time": "2026-03-02 14:00", "发货地 From (GLN)": "9521234000013"}
+        reading = read(csv_file(tmp_path / "a.csv", HARVEST | {TAKER: FARM} | more))
+        assert [(problem.pointer, problem.code) for problem in reading.problems] == [("A1", "two-templates")]
