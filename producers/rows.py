@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producers import cells
-from producers.epcis.problems import Problem
+from producers.epcis.problems import DocumentRefused, Problem
 from producers.epcis.text import encode
 from producers.header import Header, find_header
 from producers.sheets import Column
-from producers.workbook import read_grids
+from producers.workbook import MAX_ROWS, read_grids
 from verify.errors import Malformed, need
 
 FAILED = (
@@ -65,6 +65,8 @@ def read_sheet(path: Path, *, issuer: str) -> Sheet:
     """Read the sheet of a file that is filled in, whichever template it is.  Raises DocumentRefused, OSError."""
     found = find_header(read_grids(path), path.name)
     header = found.header
+    if len(header.rows) > MAX_ROWS:
+        raise DocumentRefused([Problem(header.grid.name, f"more than {MAX_ROWS} rows / 行数过多", "too-large", path.name)])
     rows: list[Row] = []
     problems: list[Problem] = []
     bad = 0

@@ -19,7 +19,7 @@ from producers.cells import Failure
 from producers.epcis.problems import DocumentRefused, Problem
 
 MAX_FILE = 33_554_432  # bytes
-MAX_ROWS = 100_000
+MAX_ROWS = 100_000  # that hold something, below the titles
 # As a text too: a CSV has nothing else, and some programs keep an array formula's error as one.
 _FAILURE = re.compile(r"#(N/A|NAME\?|(DIV/0|VALUE|REF|NUM|NULL|SPILL|CALC|FIELD|BLOCKED|CONNECT|BUSY|UNKNOWN)!)|Err:\d{3}")
 _UNREADABLE = (python_calamine.CalamineError, csv.Error, UnicodeDecodeError, *hidden.UNREADABLE)
@@ -40,13 +40,9 @@ def read_grids(path: Path) -> Sequence[Grid]:
     if path.stat().st_size > MAX_FILE:
         raise DocumentRefused([Problem("", f"more than {MAX_FILE} bytes / 文件过大", "too-large", path.name)])
     try:
-        grids = [_csv_grid(path)] if path.suffix.lower() == ".csv" else _grids(path)
+        return [_csv_grid(path)] if path.suffix.lower() == ".csv" else _grids(path)
     except _UNREADABLE as error:
         raise DocumentRefused([Problem("", f"cannot be read: {error} / 无法读取", "not-a-sheet", path.name)]) from None
-    for grid in grids:
-        if len(grid.rows) > MAX_ROWS:
-            raise DocumentRefused([Problem(grid.name, f"more than {MAX_ROWS} rows / 行数过多", "too-large", path.name)])
-    return grids
 
 
 def _csv_grid(path: Path) -> Grid:

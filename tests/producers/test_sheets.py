@@ -15,6 +15,7 @@ from producers.epcis.validate import EventValidator
 from producers.importer import survey
 from producers.reading import Reading, read_file
 from producers.sheets import HELP, TEMPLATES, write_template
+from producers.workbook import MAX_ROWS
 from tests.producers.farm import FARM, HARVEST, csv_file
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
@@ -298,3 +299,20 @@ class TestTitles:
         more = {"发货时间 Shipping time": "2026-03-02 14:00", "发货地 From (GLN)": "9521234000013"}
         reading = read(csv_file(tmp_path / "a.csv", HARVEST | {TAKER: FARM} | more))
         assert [(problem.pointer, problem.code) for problem in reading.problems] == [("A1", "two-templates")]
+
+
+class TestHowManyRows:
+    def test_a_space_far_below_is_no_row(self, tmp_path: Path) -> None:
+        reading = harvest(tmp_path / "a.xlsx", HARVEST, fill=lambda book, sheet: sheet.write_string(150_000, 0, " "))
+        assert (len(reading.good), reading.problems) == (1, ())
+
+    def test_a_row_far_below_is_read_under_its_own_number(self, tmp_path: Path) -> None:
+        reading = harvest(tmp_path / "a.xlsx", HARVEST, fill=lambda book, sheet: sheet.write_string(150_000, 1, "H8"))
+        assert (len(reading.good), reading.bad, places(reading)[0]) == (1, 1, "采收!A150001")
+
+    def test_only_rows_that_hold_something_are_counted(self, tmp_path: Path) -> None:
+        path = csv_file(tmp_path / "a.csv", HARVEST, HARVEST | {LOT: "H8"})
+        path.write_text(path.read_text("utf-8").replace("\n", "\n \n" + "\n" * MAX_ROWS), "utf-8")
+        assert (len(read(path).good), read(path).problems) == (2, ())
+        path.write_text(",".join(COLUMNS) + "\n" + ",H7\n" * (MAX_ROWS + 1), "utf-8")
+        assert [problem.code for problem in read(path).problems] == ["too-large"]
