@@ -1,6 +1,7 @@
 """`template` and `import`: spreadsheets out, files in."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,10 @@ from producers.outbox import Outbox
 from producers.reading import read_file
 from producers.records import Withholding
 from producers.sheets import TEMPLATES, write_template
+from verify.statement import WITHHOLDABLE
 
 SHOWN = 50  # problems on a screen; --json tells all
+MAY_WITHHOLD = ", ".join(sorted(WITHHOLDABLE["TraceabilityEvent"]))
 
 
 def template(
@@ -43,12 +46,13 @@ def import_files(
     policy: PolicyFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check; needs neither key nor server / 只检查")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Sign the good where some are bad / 跳过有误的记录")] = False,
-    withhold: Annotated[list[str] | None, typer.Option(help="Member to withhold from shoppers; repeatable")] = None,
-    public: Annotated[list[str] | None, typer.Option(help="Withheld member that everybody may see; repeatable")] = None,
+    withhold: Annotated[list[str] | None, typer.Option(help=f"Withhold from shoppers; repeatable: {MAY_WITHHOLD}")] = None,
+    public: Annotated[list[str] | None, typer.Option(help="One of --withhold that everybody may see; repeatable")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Figures and every problem as JSON")] = False,
     passphrase: Passphrase = None,
 ) -> int:
     """Sign and send every event of some files. Nothing is signed unless all are good. 导入文件并签名"""
+    held = _withholding(withhold or (), public or ())
     party = common.canonical(issuer, "417") if issuer else ""
     validator, now = EventValidator.build(), datetime.now(UTC)
     readings = [read_file(path, validator, issuer=party, now=now) for path in files]
@@ -58,7 +62,6 @@ def import_files(
         return BAD if done.problems else GOOD
     if not party or key is None:
         raise typer.BadParameter("signing needs --issuer and --key (--dry-run needs neither)", param_hint="--issuer")
-    held = Withholding(tuple(withhold or ()), tuple(public or ()))
     private = common.open_key(key, passphrase)
     with Outbox.open(outbox) as box:
         total = sum(len(reading.good) for reading in readings)
@@ -73,6 +76,21 @@ def import_files(
             return BAD
         code = common.send(box, server, policy)
     return BAD if done.problems else code
+
+
+def _withholding(names: Sequence[str], public: Sequence[str]) -> Withholding:
+    """Judged before a file is read: a misspelt name would withhold nothing, or publish nothing, in silence."""
+    if unknown := set(names) - WITHHOLDABLE["TraceabilityEvent"]:
+        sentence = f"{_listed(unknown)} may not be withheld; these may / 不可隐藏,可隐藏的有: {MAY_WITHHOLD}"
+        raise typer.BadParameter(sentence, param_hint="--withhold")
+    if shown := set(public) - set(names):
+        sentence = f"{_listed(shown)} is not withheld; these may be / 未用 --withhold 隐藏,可隐藏的有: {MAY_WITHHOLD}"
+        raise typer.BadParameter(sentence, param_hint="--public")
+    return Withholding(tuple(names), tuple(public))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _show(done: Imported, as_json: bool) -> None:

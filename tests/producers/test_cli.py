@@ -195,6 +195,27 @@ class TestImport:
         (farm / "b.json").write_text(document(event_text(2)), "utf-8")
         assert run("import", "b.json", "--withhold", "quantityList") == USAGE
 
+    @pytest.mark.parametrize("more", [(), ("--dry-run",)])
+    @pytest.mark.parametrize(("names", "wrong"), [
+        (("--withhold", "destinationList", "--public", "price"), "price is not withheld"),
+        (("--public", "sourceList"), "sourceList is not withheld"),
+        (("--withhold", "destinationlist"), "destinationlist may not be withheld"),
+    ])  # fmt: skip
+    def test_a_misspelt_member_is_told_with_those_that_may_be_withheld_even_where_nothing_is_signed(
+        self, file: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, ...], wrong: str, more: tuple[str, ...]
+    ) -> None:
+        assert run("import", str(file)) == NOT_SENT  # from here on all are duplicates
+        capsys.readouterr()
+        assert run("import", str(file), *names, *more) == USAGE
+        said = capsys.readouterr().err
+        assert wrong in said
+        assert "bizTransactionList, destinationList, originmark:price, sourceList" in said
+
+    def test_the_help_lists_what_may_be_withheld(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        run("import", "--help")
+        said = capsys.readouterr().out
+        assert all(name in said for name in ("bizTransactionList", "destinationList", "originmark:price", "sourceList"))
+
     def test_a_sheet_of_an_unknown_form_is_not_written(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run("template", "harvest", "harvest.pdf") == USAGE
         assert ".xlsx or .csv" in capsys.readouterr().err
