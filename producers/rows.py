@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producers import cells
-from producers.epcis.problems import DocumentRefused, Problem
+from producers.epcis.problems import DocumentRefused, Problem, in_both
 from producers.epcis.text import encode
 from producers.header import Header, find_header
 from producers.sheets import Column
@@ -76,7 +76,7 @@ def read_sheet(path: Path, *, issuer: str) -> Sheet:
             try:
                 rows.append(Row(header, number, encode(header.template.build(read, issuer))))
             except (ValueError, Malformed) as error:
-                wrong = [Problem(header.cell(0, number), f"{error} / 此行有误", "wrong-value")]
+                wrong = [Problem(header.cell(0, number), " / ".join(_words(error)), "wrong-value")]
         bad += bool(wrong)
         problems += wrong
     placed = tuple(Problem(one.pointer, one.sentence, one.code, path.name) for one in problems)
@@ -107,5 +107,13 @@ def _read_cell(value: object, column: Column) -> object:
     try:
         return column.read(value)
     except (ValueError, Malformed) as error:
-        sentence = f"{column.title}: {error}; found {cells.text(value)} / 内容有误"
+        english, chinese = _words(error)
+        sentence = f"{column.title}: {english}; found {cells.text(value)} / {chinese}"
         raise Malformed(sentence, code=getattr(error, "code", "wrong-value")) from None
+
+
+def _words(error: ValueError | Malformed) -> tuple[str, str]:
+    """What is wrong, in English and Chinese."""
+    sentence = in_both(error.message, error.code) if isinstance(error, Malformed) else str(error)
+    english, _, chinese = sentence.partition(" / ")
+    return english, chinese or "内容有误"

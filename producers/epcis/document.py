@@ -29,7 +29,7 @@ from typing import cast
 
 from producers.epcis.identity import mint_event_id
 from producers.epcis.master import MasterElement, master_data
-from producers.epcis.problems import DocumentRefused, EventRefused, Problem, join
+from producers.epcis.problems import DocumentRefused, EventRefused, Problem, in_both, join
 from producers.epcis.text import assemble, compact, parse, split
 from producers.epcis.validate import EventValidator
 from verify.errors import Malformed
@@ -107,7 +107,8 @@ def check_document(document: Document, validator: EventValidator, *, now: dateti
             continue  # a declaration repeats the identifier of the event that it declares wrong
         if identifier in seen:
             pointer = join(one.pointer, "eventID")
-            found.append(Problem(pointer, "is the eventID of an earlier event", "duplicate-event", document.name))
+            sentence = "is the eventID of an earlier event / 与前面某个事件的 eventID 相同"
+            found.append(Problem(pointer, sentence, "duplicate-event", document.name))
         seen.add(identifier)
     return tuple(found)
 
@@ -142,7 +143,7 @@ def _read(text: str, name: str, issuer: str, max_events: int) -> Document:
         try:
             events.append(_event(raw, place, context, issuer))
         except Malformed as error:
-            sentence = f"cannot be read: {error.message}"
+            sentence = in_both(f"cannot be read: {error.message}", error.code)
             problems.append(Problem(place + (error.where or ""), sentence, error.code, name))
     elements = tuple(master_data(envelope)) if envelope is not None else ()
     return Document(name, envelope, tuple(events), elements, tuple(problems))
@@ -218,4 +219,4 @@ def _merged(outer: str, inner: str) -> str:
 
 
 def _refused(name: str, pointer: str, sentence: str, code: str) -> DocumentRefused:
-    return DocumentRefused([Problem(pointer, sentence, code, name)])
+    return DocumentRefused([Problem(pointer, in_both(sentence, code), code, name)])

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from producers.epcis.problems import Problem, join
+from producers.epcis.problems import Problem, in_both, join
 from verify import gs1
 from verify.errors import Malformed
 from verify.statement import parse_time
@@ -23,6 +23,7 @@ Place = tuple[str | int, ...]
 
 MAX_AHEAD = timedelta(hours=24)  # a phone's clock may be wrong by a day; protocol, section 2
 IN_FUTURE = "event-in-future"
+AHEAD = "is more than 24 hours ahead of the log's clock: send it again later / 比账本时钟超前 24 小时以上:请改正,或稍后再发"
 
 TYPES = ("ObjectEvent", "AggregationEvent", "AssociationEvent", "TransactionEvent", "TransformationEvent")
 _LISTS = ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
@@ -35,13 +36,14 @@ def identity_problems(event: Event) -> Iterator[Problem]:
     """A logged event is told from every other by its eventID, and stands alone with its own @context."""
     for name in ("eventID", "@context"):
         if name not in event:
-            yield Problem(join("", name), "is missing: an event that is signed must stand alone", "missing-member")
+            sentence = "is missing: an event that is signed must stand alone / 缺少此成员:要签名的事件须独立完整"
+            yield Problem(join("", name), sentence, "missing-member")
 
 
 def type_problems(event: Event) -> Iterator[Problem]:
     """A logged event is of the standard's five types: nobody could tell what another one does to a lot."""
     if event.get("type") not in TYPES:
-        yield Problem("/type", f"must be one of {', '.join(TYPES)} to be logged", "wrong-value")
+        yield Problem("/type", f"must be one of {', '.join(TYPES)} to be logged / 只能是这五种事件类型", "wrong-value")
 
 
 def identifier_problems(event: Event) -> Iterator[Problem]:
@@ -50,7 +52,7 @@ def identifier_problems(event: Event) -> Iterator[Problem]:
         try:
             gs1.canonical_uri(uri)
         except Malformed as error:
-            yield Problem(join("", *place), f"cannot be used: {error.message}", error.code)
+            yield Problem(join("", *place), in_both(f"cannot be used: {error.message}", error.code), error.code)
 
 
 def reference_problems(event: Event) -> Iterator[Problem]:
@@ -60,7 +62,7 @@ def reference_problems(event: Event) -> Iterator[Problem]:
             gs1.canonical_uri(uri)
         except Malformed as error:
             if error.code == "bad-check-digit":
-                yield Problem(join("", *place), f"cannot be used: {error.message}", error.code)
+                yield Problem(join("", *place), in_both(f"cannot be used: {error.message}", error.code), error.code)
 
 
 def quantity_problems(event: Event) -> Iterator[Problem]:
@@ -69,15 +71,17 @@ def quantity_problems(event: Event) -> Iterator[Problem]:
         for position, item in _objects(event.get(name)):
             amount = item.get("quantity")
             if isinstance(amount, int | float | Decimal) and amount < 0:
-                yield Problem(join("", name, position, "quantity"), "must not be negative", "bad-quantity")
+                yield Problem(join("", name, position, "quantity"), "must not be negative / 不能为负数", "bad-quantity")
             if amount is None and "uom" in item:
-                yield Problem(join("", name, position, "uom"), "measures nothing: quantity is missing", "bad-quantity")
+                sentence = "measures nothing: quantity is missing / 有单位而缺少 quantity"
+                yield Problem(join("", name, position, "uom"), sentence, "bad-quantity")
 
 
 def aggregation_problems(event: Event) -> Iterator[Problem]:
     """Only an observation may leave the parent unsaid."""
     if event.get("type") == "AggregationEvent" and event.get("action") != "OBSERVE" and "parentID" not in event:
-        yield Problem("/parentID", "is missing: only action OBSERVE may leave the parent unsaid", "missing-member")
+        sentence = "is missing: only action OBSERVE may leave the parent unsaid / 缺少此成员:只有 action 为 OBSERVE 时可不写"
+        yield Problem("/parentID", sentence, "missing-member")
 
 
 def time_problems(event: Event, now: datetime | None) -> Iterator[Problem]:
@@ -90,10 +94,10 @@ def time_problems(event: Event, now: datetime | None) -> Iterator[Problem]:
         try:
             time = parse_time(str(text), pointer)
         except Malformed as error:
-            yield Problem(pointer, error.message, "bad-time")
+            yield Problem(pointer, in_both(error.message, "bad-time"), "bad-time")
             continue
         if now is not None and time - now > MAX_AHEAD:
-            yield Problem(pointer, "is more than 24 hours ahead of the log's clock: send it again later", IN_FUTURE)
+            yield Problem(pointer, AHEAD, IN_FUTURE)
 
 
 def declaration_problems(event: Event) -> Iterator[Problem]:
@@ -108,7 +112,7 @@ def declaration_problems(event: Event) -> Iterator[Problem]:
     for position, corrective in enumerate(_list(declaration.get("correctiveEventIDs"))):
         if corrective == event.get("eventID"):
             pointer = join("/errorDeclaration/correctiveEventIDs", position)
-            yield Problem(pointer, "is the event that is declared wrong", "bad-declaration")
+            yield Problem(pointer, "is the event that is declared wrong / 就是被声明有误的事件本身", "bad-declaration")
 
 
 def _identifiers(event: Event) -> Iterator[tuple[Place, str]]:

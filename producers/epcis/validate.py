@@ -21,7 +21,7 @@ from typing import Any, cast
 import jsonschema_rs
 
 from producers.epcis import rules
-from producers.epcis.problems import SHOWN, EventRefused, Problem, schema_problems
+from producers.epcis.problems import SHOWN, EventRefused, Problem, in_both, schema_problems
 from producers.epcis.text import parse
 from verify.errors import Malformed
 
@@ -77,7 +77,7 @@ class EventValidator:
 
     def _schema_problems(self, value: object) -> list[Problem]:
         if isinstance(value, Mapping) and value.get("type") in DOCUMENT_TYPES:
-            return [Problem("/type", "names a document; one event is wanted", "not-an-event")]
+            return [Problem("/type", "names a document; one event is wanted / 应为单个事件,而不是文档", "not-an-event")]
         return [] if self._event.is_valid(value) else schema_problems(self._event.iter_errors(value), self._schema)
 
 
@@ -98,7 +98,7 @@ def _parsed(event: Mapping[str, object] | bytes | str) -> object:
     try:
         return parse(event)
     except Malformed as error:
-        sentence = f"is not JSON as we read it: {error.message}"
+        sentence = in_both(f"is not JSON as we read it: {error.message}", error.code)
         raise EventRefused([Problem(error.where or "", sentence, error.code)]) from None
 
 

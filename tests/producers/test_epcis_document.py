@@ -158,7 +158,7 @@ class TestOneBadEvent:
         found = read(document(EVENT, EVENT.replace("KGM", "kg").replace("820.50", "1")))
         assert [str(problem) for problem in check_document(found, VALIDATOR)] == [
             "march.json#/epcisBody/eventList/1/quantityList/0/uom must be a UN/CEFACT unit code such as KGM, LTR or H87; "
-            'found "kg"'
+            'found "kg" / 应为 UN/CEFACT 计量单位代码,如 KGM、LTR、H87'
         ]
 
     def test_an_identifier_used_for_two_events_is_told(self) -> None:
@@ -238,7 +238,8 @@ def test_every_document_of_the_conformance_data_is_read(conformance: Path) -> No
     assert sum(len(one.master_data) for one in found) == 51
     # GS1's own example of an association names its event twice; all else is read.
     assert [str(problem) for one in found for problem in one.problems] == [
-        "AssociationEvent__AssociationEvent-h.jsonld#/epcisBody/eventList/0/eventID cannot be read: a member occurs twice"
+        "AssociationEvent__AssociationEvent-h.jsonld#/epcisBody/eventList/0/eventID "
+        "cannot be read: a member occurs twice / 成员重复"
     ]
     for one in found:
         for event in one.events:

@@ -1,8 +1,10 @@
 """One event: what is refused before it is signed, and how its sender is told."""
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +62,15 @@ class TestSchema:
     def test_every_problem_has_a_pointer_and_a_sentence_and_the_deepest_comes_first(self) -> None:
         spoilt = event(bizStep="flying", quantityList=[{"epcClass": LOT, "quantity": "820.5", "uom": "kg"}], foo=1)
         found = [str(problem) for problem in refusal(spoilt).problems]
-        assert found[0] == '/quantityList/0/quantity must be a number; found "820.5"'
-        assert found[1] == '/quantityList/0/uom must be a UN/CEFACT unit code such as KGM, LTR or H87; found "kg"'
-        assert found[2] == '/bizStep must be a business step of CBV 2.0 or the URI of another one; found "flying"'
+        assert found[0] == '/quantityList/0/quantity must be a number; found "820.5" / 应为数字'
+        assert found[1].startswith('/quantityList/0/uom must be a UN/CEFACT unit code such as KGM, LTR or H87; found "kg" / ')
+        assert found[2].startswith('/bizStep must be a business step of CBV 2.0 or the URI of another one; found "flying" / ')
         assert found[3].startswith("/foo is not a member that belongs here; an extension carries a namespace prefix")
+
+    def test_every_sentence_of_the_schema_is_in_both_languages(self) -> None:
+        told = re.findall('"description": "(.*)"', resources.files("producers.epcis").joinpath("schema.json").read_text("utf-8"))
+        assert len(told) > 60
+        assert [one for one in told if not re.search("[a-z].* / .*[\u4e00-\u9fff]", one)] == []
 
     def test_a_thousand_problems_are_told_as_the_first_five(self) -> None:
         assert len(refusal(event(quantityList=[{"uom": "kg"}] * 1000)).problems) == 5
@@ -74,7 +81,7 @@ class TestSchema:
     @pytest.mark.parametrize("action", ["OBSERVE", "DELETE"])
     def test_lot_data_is_refused_on_an_event_that_makes_no_lot(self, action: str) -> None:
         error = refusal(event(action=action, ilmd={"originmark:variety": "Roma"}))
-        assert str(error) == "/ilmd belongs only to an event with action ADD"
+        assert str(error) == "/ilmd belongs only to an event with action ADD / 只能用于 action 为 ADD 的事件"
 
     def test_lot_data_without_a_namespace_is_refused(self) -> None:
         assert only(event(action="ADD", ilmd={"variety": "Roma"})) == ("unknown-member", "/ilmd/variety")

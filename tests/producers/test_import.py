@@ -1,6 +1,7 @@
 """Files in: every event good or nothing signed, every problem with its place, and a second import changes nothing."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,6 +130,20 @@ class TestDocuments:
         assert [problem.pointer for problem in reading.problems] == ["/epcisBody/eventList/1"]
         assert (len(reading.good), reading.bad) == (1, 1)
 
+    @pytest.mark.parametrize(("good", "bad", "chinese"), [
+        ('"ADD"', '"add"', "应为 ADD、OBSERVE 或 DELETE"), ("09521234000013/10", "09521234000014/10", "校验位有误"),
+        ('"action":"ADD",', "", "缺少此成员"), ("2026-03-02T00", "2026-03-05T01", "超前 24 小时"),
+        ("2026-03-02T00", "2026-02-30T00", "时"), ('"action"', '"note":1,"action"', "须带命名空间前缀"),
+        ("820.50", "-1", "不能为负数"), ('"eventTime"', '"eventTime":"","eventTime"', "成员重复"),
+        ('"ADD"', "ADD", "不是有效的 JSON"),
+    ])  # fmt: skip
+    def test_what_is_wrong_with_an_event_is_said_in_both_languages(
+        self, tmp_path: Path, good: str, bad: str, chinese: str
+    ) -> None:
+        said = [problem.sentence for problem in read(tmp_path, document(event_text(0)).replace(good, bad)).problems]
+        assert said
+        assert all(chinese in sentence.partition(" / ")[2] for sentence in said)
+
     def test_the_group_buying_chain_is_imported_whole(self, conformance: Path, outbox: Outbox) -> None:
         reading = read_file(conformance / "trace/groupbuy-chain.jsonld", VALIDATOR, issuer=FARM, now=None)
         done = bring(reading, outbox)
@@ -202,6 +217,7 @@ class TestSheets:
     def test_every_problem_names_its_cell(self, tmp_path: Path, column: str, value: str, cell: str) -> None:
         reading = self.read(csv_file(tmp_path / "a.csv", HARVEST, HARVEST | {column: value}))
         assert [problem.pointer for problem in reading.problems] == [cell]
+        assert re.search("[a-z].* / .*[\u4e00-\u9fff]", reading.problems[0].sentence)
         assert (len(reading.good), reading.bad) == (1, 1)
         named = self.read(self.xlsx_file(tmp_path / "a.xlsx", HARVEST, HARVEST | {column: value}))
         assert [problem.pointer for problem in named.problems] == [f"采收 Harvest!{cell}"]
