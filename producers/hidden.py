@@ -1,5 +1,6 @@
 """
-What calamine hides of a workbook: a cell whose formula failed, which it reads as an empty one.
+What calamine hides of a workbook: a cell whose formula failed, which it reads as an empty one; and a cell so far out
+that it would need more memory than there is for the room in between.
 
 An optional cell that failed would be a fact left out in silence, so the file's parts are read once more for these
 cells alone.  Not here: what other cells hold (workbook.py).
@@ -16,6 +17,8 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, iterparse
 from zipfile import BadZipFile, ZipFile
 
+from producers.cells import address
+
 Failed = Mapping[tuple[int, int], str]
 """What each failed cell shows, #N/A or Err:502, by (row from 1, column from 0)."""
 
@@ -24,16 +27,26 @@ UNREADABLE = (BadZipFile, ParseError, KeyError, ValueError, NotImplementedError)
 _MAY_FAIL = re.compile(rb"""["'](e|error)["']""")  # most sheets hold no such value, and are not read a second time
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
+MAX_CELLS = 2**24  # that calamine makes room for, of 32 bytes each
+_WIDE = re.compile(rb'r="[A-Z]{2,3}[0-9]+"')  # up to column Z any row may be filled
+_HELD = re.compile(rb'<(?:\w+:)?c [^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*(?<!/)>')  # an empty one, only coloured, ends in />
+
+
+class TooFar(Exception):
+    """A cell stands too far from all others."""
+
+    def __init__(self, sheet: str, cell: str) -> None:
+        super().__init__(f"{sheet}!{cell}")
 
 
 def failed_cells(path: Path) -> Mapping[str, Failed]:
-    """The failed cells of an .xlsx or .ods, by their sheet's name.  Raises one of UNREADABLE, OSError."""
+    """The failed cells of an .xlsx or .ods, by their sheet's name.  Raises TooFar, one of UNREADABLE, OSError."""
     with ZipFile(path) as file:
         if path.suffix.lower() == ".ods":
             return dict(_ods_sheets(file.read("content.xml")))
         names = {name.lower(): name for name in file.namelist()}  # some programs write other capitals
         parts = _parts(file.read(names["xl/_rels/workbook.xml.rels"]), file.read(names["xl/workbook.xml"]))
-        return {sheet: dict(_xlsx_cells(file.read(names[part]))) for sheet, part in parts.items() if part in names}
+        return {sheet: _xlsx_sheet(sheet, file.read(names[part])) for sheet, part in parts.items() if part in names}
 
 
 def _elements(data: bytes) -> Iterator[tuple[str, str, Element]]:
@@ -56,6 +69,16 @@ def _parts(relations: bytes, workbook: bytes) -> Mapping[str, str]:
 
 def _relation(sheet: Element) -> str | None:
     return sheet.get(_RELATION) or sheet.get(_STRICT_RELATION)
+
+
+def _xlsx_sheet(name: str, data: bytes) -> Failed:
+    if _WIDE.search(data):
+        places = [(int(found[2]), _column(found[1].decode())) for found in _HELD.finditer(data)]
+        rows, columns = (max(ends, default=0) for ends in ([row for row, _ in places], [at + 1 for _, at in places]))
+        if rows * columns > MAX_CELLS:
+            row, column = max(places, key=lambda place: place[0] * (place[1] + 1))
+            raise TooFar(name, address("", column, row))
+    return dict(_xlsx_cells(data))
 
 
 def _xlsx_cells(data: bytes) -> Iterator[tuple[tuple[int, int], str]]:

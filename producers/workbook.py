@@ -41,6 +41,9 @@ def read_grids(path: Path) -> Sequence[Grid]:
         raise DocumentRefused([Problem("", f"more than {MAX_FILE} bytes / 文件过大", "too-large", path.name)])
     try:
         return [_csv_grid(path)] if path.suffix.lower() == ".csv" else _grids(path)
+    except hidden.TooFar as error:
+        sentence = "stands too far from the other cells to be read: delete it / 离其他单元格太远,无法读取:请删除此单元格"
+        raise DocumentRefused([Problem(str(error), sentence, "too-large", path.name)]) from None
     except _UNREADABLE as error:
         raise DocumentRefused([Problem("", f"cannot be read: {error} / 无法读取", "not-a-sheet", path.name)]) from None
 

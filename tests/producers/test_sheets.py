@@ -310,6 +310,19 @@ class TestHowManyRows:
         reading = harvest(tmp_path / "a.xlsx", HARVEST, fill=lambda book, sheet: sheet.write_string(150_000, 1, "H8"))
         assert (len(reading.good), reading.bad, places(reading)[0]) == (1, 1, "采收!A150001")
 
+    def test_a_space_so_far_out_that_no_memory_reaches_it_is_named(self, tmp_path: Path) -> None:
+        reading = harvest(tmp_path / "a.xlsx", HARVEST, fill=lambda book, sheet: sheet.write_string(1_048_575, 16_383, " "))
+        assert [(problem.pointer, problem.code) for problem in reading.problems] == [("采收!XFD1048576", "too-large")]
+
+    def test_a_row_that_is_coloured_to_its_end_is_none(self, tmp_path: Path) -> None:
+        def fill(book: Any, sheet: Any) -> None:
+            colour = book.add_format({"bg_color": "#E8F0E4"})
+            for at in range(11, 16_384):
+                sheet.write_blank(0, at, None, colour)
+            sheet.write_string(150_000, 0, " ")
+
+        assert harvest(tmp_path / "a.xlsx", HARVEST, fill=fill).problems == ()
+
     def test_only_rows_that_hold_something_are_counted(self, tmp_path: Path) -> None:
         path = csv_file(tmp_path / "a.csv", HARVEST, HARVEST | {LOT: "H8"})
         path.write_text(path.read_text("utf-8").replace("\n", "\n \n" + "\n" * MAX_ROWS), "utf-8")
