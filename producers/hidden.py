@@ -22,7 +22,6 @@ from producers.cells import address
 Failed = Mapping[tuple[int, int], str]
 """What each failed cell shows, #N/A or Err:502, by (row from 1, column from 0)."""
 
-SUFFIXES = frozenset((".xlsx", ".ods"))  # the others are no XML inside
 UNREADABLE = (BadZipFile, ParseError, KeyError, ValueError, NotImplementedError)
 _MAY_FAIL = re.compile(rb"""["'](e|error)["']""")  # most sheets hold no such value, and are not read a second time
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"

@@ -1,6 +1,6 @@
 """
-Workbooks and CSV files as rows of cells: .xlsx, .ods and friends through calamine, .csv in UTF-8 or GB18030 (what
-Chinese Excel and WPS write).
+Workbooks and CSV files as rows of cells: .xlsx and .ods through calamine, .csv in UTF-8 or GB18030 (what Chinese Excel
+and WPS write).  Not .xls and .xlsb: they are no XML inside, and a failed formula would be read as an empty cell.
 
 Not here: what the rows mean (sheets.py), how a cell is read (cells.py).
 """
@@ -19,6 +19,7 @@ from producers.cells import Failure
 from producers.epcis.problems import DocumentRefused, Problem
 
 MAX_FILE = 33_554_432  # bytes
+OLD = frozenset((".xls", ".xlsb"))
 MAX_ROWS = 100_000  # that hold something, below the titles
 # As a text too: a CSV has nothing else, and some programs keep an array formula's error as one.
 _FAILURE = re.compile(r"#(N/A|NAME\?|(DIV/0|VALUE|REF|NUM|NULL|SPILL|CALC|FIELD|BLOCKED|CONNECT|BUSY|UNKNOWN)!)|Err:\d{3}")
@@ -39,6 +40,9 @@ def read_grids(path: Path) -> Sequence[Grid]:
     """Read every sheet of a file, at least one.  Raises DocumentRefused, OSError."""
     if path.stat().st_size > MAX_FILE:
         raise DocumentRefused([Problem("", f"more than {MAX_FILE} bytes / 文件过大", "too-large", path.name)])
+    if path.suffix.lower() in OLD:
+        sentence = "cannot show which formulas failed: save it as .xlsx / 此格式无法辨认出错的公式:请另存为 .xlsx"
+        raise DocumentRefused([Problem("", sentence, "not-a-sheet", path.name)])
     try:
         return [_csv_grid(path)] if path.suffix.lower() == ".csv" else _grids(path)
     except hidden.TooFar as error:
@@ -54,7 +58,7 @@ def _csv_grid(path: Path) -> Grid:
 
 def _grids(path: Path) -> list[Grid]:
     with python_calamine.load_workbook(path) as book:
-        failed = hidden.failed_cells(path) if path.suffix.lower() in hidden.SUFFIXES else {}
+        failed = hidden.failed_cells(path)
         # The others are charts and macros.
         names = [one.name for one in book.sheets_metadata if one.typ == python_calamine.SheetTypeEnum.WorkSheet]
         return [_grid(book.get_sheet_by_name(name), failed.get(name, {})) for name in names]

@@ -165,6 +165,13 @@ class TestFormulasThatFailed:
         assert places(reading) == ["采收!C2", "采收!K2", "采收!C3", "采收!K3"]
         assert "Err:502" in reading.problems[0].sentence
 
+    @pytest.mark.parametrize("name", ["a.xls", "a.XLSB"])
+    def test_a_file_of_a_format_that_hides_them_is_asked_for_in_another(self, tmp_path: Path, name: str) -> None:
+        book_file(tmp_path / name, {"采收": filled(HARVEST)})
+        (problem,) = read(tmp_path / name).problems
+        assert "save it as .xlsx" in problem.sentence
+        assert "另存为 .xlsx" in problem.sentence
+
     def test_one_among_a_farms_own_notes_is_passed_over(self, tmp_path: Path) -> None:
         def fill(book: Any, sheet: Any) -> None:
             sheet.write(0, 11, "备注")
