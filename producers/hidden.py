@@ -24,8 +24,6 @@ Failed = Mapping[tuple[int, int], str]
 
 UNREADABLE = (BadZipFile, ParseError, KeyError, ValueError, NotImplementedError)
 _MAY_FAIL = re.compile(rb"""["'](e|error)["']""")  # most sheets hold no such value, and are not read a second time
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 MAX_CELLS = 2**24  # that calamine makes room for, of 32 bytes each
 _WIDE = re.compile(rb'r="[A-Z]{2,3}[0-9]+"')  # up to column Z any row may be filled
 _HELD = re.compile(rb'<(?:\w+:)?c [^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*(?<!/)>')  # an empty one, only coloured, ends in />
@@ -67,7 +65,8 @@ def _parts(relations: bytes, workbook: bytes) -> Mapping[str, str]:
 
 
 def _relation(sheet: Element) -> str | None:
-    return sheet.get(_RELATION) or sheet.get(_STRICT_RELATION)
+    # The namespace differs between the strict and the usual form.
+    return next((value for name, value in sheet.items() if name.endswith("}id")), None)
 
 
 def _xlsx_sheet(name: str, data: bytes) -> Failed:

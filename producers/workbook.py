@@ -2,7 +2,7 @@
 Workbooks and CSV files as rows of cells: .xlsx and .ods through calamine, .csv in UTF-8 or GB18030 (what Chinese Excel
 and WPS write).  Not .xls and .xlsb: they are no XML inside, and a failed formula would be read as an empty cell.
 
-Not here: what the rows mean (sheets.py), how a cell is read (cells.py).
+Not here: what the rows mean (rows.py), how a cell is read (cells.py).
 """
 
 import csv

@@ -156,6 +156,15 @@ class TestFormulasThatFailed:
         without = rewritten(path, "xl/worksheets/sheet1.xml", lambda text: re.sub(r' r="[A-Z]*\d+"', "", text))
         assert places(read(without)) == ["采收!K2"]
 
+    def test_so_is_one_in_a_strict_workbook(self, tmp_path: Path) -> None:
+        def fill(book: Any, sheet: Any) -> None:
+            sheet.write_formula(1, 10, "=NA()", None, "#N/A")
+
+        path = book_file(tmp_path / "a.xlsx", {"采收": filled(HARVEST)}, fill)
+        usual, strict = "http://schemas.openxmlformats.org/officeDocument/2006", "http://purl.oclc.org/ooxml/officeDocument"
+        rewritten(path, "xl/workbook.xml", lambda text: text.replace(usual, strict))
+        assert places(read(path)) == ["采收!K2"]
+
     def test_so_is_one_in_a_csv(self, tmp_path: Path) -> None:
         assert places(read(csv_file(tmp_path / "a.csv", HARVEST | {TAKER: "#N/A"}))) == ["K2"]
 
