@@ -12,7 +12,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import resources
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 from api import anchors, codes, labels, log, ops, pages, problems, recalls, regulator, reports, resolver, statements, trace
@@ -44,7 +45,7 @@ def create_app(settings: Settings, local: Local | None = None) -> FastAPI:
     app.state.traffic = Traffic()
     problems.install(app)
     for area in ROUTERS:
-        app.include_router(area.router)
+        app.include_router(with_heads(area.router))
     if local.devchain is not None:
         app.include_router(devchain_router(local.devchain.rpc))
     describe(app)
@@ -53,6 +54,14 @@ def create_app(settings: Settings, local: Local | None = None) -> FastAPI:
         Gate(app.state.traffic, settings), Notes(), Completing(https=settings.base_url.startswith("https://")),
     ), path=statements.SUBMIT, endpoint=statements.submit)  # fmt: skip
     return app
+
+
+def with_heads(router: APIRouter) -> APIRouter:
+    """Answer HEAD wherever GET is answered: the endpoint runs, and the server keeps the body.  Source: RFC 9110 section 9.3.2."""
+    for route in router.routes:
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
+            route.methods.add("HEAD")
+    return router
 
 
 def add_edge(app: Application, edge: Edge, *, path: str, endpoint: Endpoint) -> None:

@@ -130,5 +130,5 @@ def _headers(links: Mapping[str, Sequence[Link]]) -> dict[str, str]:
 
 
 for _key in KEYS:
-    router.add_api_route(f"/{_key}/{{rest:path}}", resolve, methods=["GET", "HEAD"], include_in_schema=_key == "01")
+    router.add_api_route(f"/{_key}/{{rest:path}}", resolve, methods=["GET"], include_in_schema=_key == "01")
     router.add_api_route(f"/{_key}/{{rest:path}}", preflight("GET, HEAD"), methods=["OPTIONS"], include_in_schema=False)
