@@ -40,6 +40,8 @@ def create_app(settings: Settings, local: Local | None = None) -> FastAPI:
     app = Application(
         title="Originmark", version="0.1.0", lifespan=_lifespan(settings, local), docs_url=None, redoc_url=None,
         openapi_url="/openapi.json",
+        # To add or drop a slash, the framework sends people to whatever host the Host header names.
+        redirect_slashes=False,
     )  # fmt: skip
     app.state.base_url = settings.base_url
     app.state.traffic = Traffic()

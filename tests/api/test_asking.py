@@ -37,3 +37,11 @@ def test_a_head_is_described_nowhere_beside_the_whole_answer(operator: Operator)
     described = operator.client.get("/openapi.json").json()["paths"]
     assert "get" in described["/log/checkpoint"]
     assert [path for path, operations in described.items() if "head" in operations] == []
+
+
+@pytest.mark.parametrize("path", ["/log/", "/recalls/", "/regulator/", "/static", "/reports/"])
+def test_nobody_is_sent_to_a_host_that_somebody_else_named(operator: Operator, path: str) -> None:
+    answer = operator.client.get(path, headers={"host": "evil.example"}, follow_redirects=False)
+    assert problem_of(answer)["code"] == "not-found"
+    assert "location" not in answer.headers
+    assert "evil.example" not in answer.text
