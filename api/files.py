@@ -10,7 +10,7 @@ Source: RFC 4180; RFC 6266 (Content-Disposition).
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query, Response
 
@@ -20,7 +20,10 @@ from ledger.reports.interface import Cell, Column, Table
 from ledger.reports.writers import MEDIA, render
 
 FILES = ("csv", "xlsx")
-Form = Annotated[str, Query(alias="format", max_length=8)]
+Form = Annotated[Literal["json", "csv", "xlsx"] | None, Query(alias="format")]
+"""What data is asked for as; another word is refused, with those that are offered."""
+FileForm = Annotated[Literal["csv", "xlsx"] | None, Query(alias="format")]
+"""The same of a page that is nothing but a page."""
 Words = Mapping[str, str]
 
 

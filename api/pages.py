@@ -14,9 +14,9 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.anchors import read_anchors
+from api.anchors import anchors_sheet, read_anchors
 from api.deps import Lang, Reading, Service, Serving
-from api.files import FILES, Form, Words, handed_out, sheet, utc, words_of
+from api.files import FILES, FileForm, Words, handed_out, sheet, utc, words_of
 from api.problems import HttpProblem, reason_of
 from api.subjects import names_for
 from ledger.freezing import freeze_of
@@ -31,8 +31,6 @@ from verify.strict import b64_encode
 NEWEST = 50  # entries on the log page
 ENTRIES = {"index": "col.index", "logged": "col.logged", "kind": "col.kind", "party": "col.party", "party_uri": "col.party_uri",
            "digest": "col.digest"}  # fmt: skip
-ANCHORS = {"size": "col.size", "chain": "col.chain", "contract": "col.contract", "root": "log.root", "state": "col.state",
-           "transaction": "col.transaction"}  # fmt: skip
 ITEMS = "demo-items.json"  # in the data folder, written by the demo
 
 Rows = Sequence[Mapping[str, Any]]
@@ -66,7 +64,7 @@ def open_label(label: Annotated[str, Query(max_length=512)]) -> Response:
 
 
 @router.get("/log")
-def live_log(request: Request, service: Serving, session: Reading, lang: Lang, form: Form = "") -> Response:
+def live_log(request: Request, service: Serving, session: Reading, lang: Lang, form: FileForm = None) -> Response:
     """The newest checkpoint, entries and anchors; the tables also as a file."""
     published = session.scalar(select(Published))
     if published is None:
@@ -87,10 +85,8 @@ def _as_sheets(
 ) -> list[Table]:
     entry_rows = [[row["index"], utc(row["time_ms"]), say.get(f"kind.{row['kind']}", row["kind"]),
                    names.get(row["party"], row["party"]), row["party"], row["digest"]] for row in entries]  # fmt: skip
-    anchor_rows = [[row["size"], row["chain"], row["contract"], row["root"], say[f"anchor.{row['state']}"], row["transaction"]]
-                   for row in anchors]  # fmt: skip
     note = say["files.newest"].replace("{count}", str(NEWEST))
-    return [sheet("entries", say, lang, ENTRIES, entry_rows, note), sheet("anchors", say, lang, ANCHORS, anchor_rows, note)]
+    return [sheet("entries", say, lang, ENTRIES, entry_rows, note), anchors_sheet(anchors, say, lang, note)]
 
 
 def _newest(session: Session, size: int) -> list[dict[str, Any]]:

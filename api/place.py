@@ -32,7 +32,7 @@ RECORDS = {"index": "col.index", "logged": "col.logged", "kind": "col.kind", "pa
 
 def place_page(
     request: Request, service: Service, session: Session, uri: str, *, as_html: bool, headers: Mapping[str, str],
-    form: str = "",
+    form: str | None = None,
 ) -> Response:  # fmt: skip
     """The page, or the same as JSON; its records as a file.  Raises HttpProblem where no record names `uri`."""
     told = read_place(session, uri, published_size(session))

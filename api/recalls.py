@@ -7,7 +7,7 @@ keep; a regulator, whose look is recorded, sees every place.
 Source: interface.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -18,16 +18,20 @@ from api.accept import wants_html
 from api.access import Viewing
 from api.deps import Lang, Reading, Serving
 from api.files import FILES, Form, Words, handed_out, sheet, utc, words_of
+from api.language import pick_name
 from api.problems import HttpProblem
 from api.recall_page import issued
 from api.subjects import names_for
 from ledger.pooling import published_size
 from ledger.recall_stops import Stop
 from ledger.recalls import ALWAYS, Affected, Recall, find_recall, open_recalls, reach_of
-from ledger.reports.interface import Table
+from ledger.reports.interface import Cell, Table
 from ledger.told_events import local_time
 
 HEADERS = {"cache-control": "no-cache", "vary": "accept"}
+OPEN = {"index": "col.index", "class": "recalls.class", "reason": "recalls.reason", "instructions": "recalls.instructions",
+        "scope": "recalls.scope", "scope_uris": "recalls.scope_uris", "party": "recalls.by", "party_uri": "col.party_uri",
+        "digest": "col.digest"}  # fmt: skip
 STOPS = {"place": "col.where", "place_uri": "col.uri", "party": "col.party", "party_uri": "col.party_uri", "last": "recalls.last",
          "here": "recalls.here", "objects": "col.objects"}  # fmt: skip
 REACHED = {"level": "col.level", "name": "col.name", "uri": "col.uri"}
@@ -37,9 +41,12 @@ router = APIRouter(tags=["recalls"])
 
 
 @router.get("/recalls")
-def recalls(request: Request, service: Serving, session: Reading, lang: Lang) -> Response:
-    """Every recall that nobody closed, newest first."""
+def recalls(request: Request, service: Serving, session: Reading, lang: Lang, form: Form = None) -> Response:
+    """Every recall that nobody closed, newest first; also as a file."""
     found = open_recalls(session, published_size(session))
+    if form in FILES:
+        told = _open_sheet(found, _names(session, found, lang), words_of(service, lang), lang)
+        return handed_out([told], form, "recalls", lang)
     if not wants_html(request):
         return JSONResponse({"recalls": [as_json(one) for one in found]}, headers=HEADERS | PUBLIC)
     facts: dict[str, Any] = {"names": _names(session, found, lang), "issued": issued(session, found, service.views.zone)}
@@ -48,7 +55,7 @@ def recalls(request: Request, service: Serving, session: Reading, lang: Lang) ->
 
 @router.get("/recalls/{digest}")
 def recall(
-    digest: str, request: Request, service: Serving, session: Reading, viewer: Viewing, lang: Lang, form: Form = ""
+    digest: str, request: Request, service: Serving, session: Reading, viewer: Viewing, lang: Lang, form: Form = None
 ) -> Response:
     """One recall: its notice, and the lots, items, units and places that it reaches."""
     size = published_size(session)
@@ -71,6 +78,18 @@ def recall(
     facts: dict[str, Any] = {"recall": found, "reach": reach, "names": names, "still": here_of,
                              "issued": issued(session, [found], service.views.zone)}  # fmt: skip
     return service.views.page(request, "recall.html", here="recalls", **facts)
+
+
+def _open_sheet(found: Sequence[Recall], names: Mapping[str, str], say: Words, lang: str) -> Table:
+    rows: list[list[Cell]] = []
+    for one in found:
+        scope = (*one.lots, *one.products, *one.places)
+        rows.append([
+            one.index, one.class_, pick_name(one.reason, lang), pick_name(one.instructions, lang),
+            "; ".join(names.get(uri, uri) for uri in scope), " ".join(scope), names.get(one.issuer, one.issuer), one.issuer,
+            one.digest,
+        ])  # fmt: skip
+    return sheet("recalls", say, lang, OPEN, rows)
 
 
 def _as_sheets(reach: Affected, names: Mapping[str, str], say: Words, lang: str) -> list[Table]:

@@ -22,7 +22,7 @@ from api.access import COOKIE, MAX_KEY, Regulating, Viewing, refuse_other_sites
 from api.bodies import read_body
 from api.deps import Lang, Reading, Service, Serving
 from api.desk_files import looks_sheet, records_sheet, search_sheet
-from api.files import FILES, Form, handed_out, insist_signed_in, words_of
+from api.files import FILES, FileForm, handed_out, insist_signed_in, words_of
 from api.language import pick_language
 from api.search import search
 from api.subject_page import subject_facts
@@ -45,7 +45,7 @@ router = APIRouter(prefix="/regulator", tags=["regulator"], include_in_schema=Fa
 @router.get("")
 def desk(
     request: Request, service: Serving, session: Reading, viewer: Viewing, lang: Lang,
-    q: Annotated[str, Query(max_length=512)] = "", form: Form = "",
+    q: Annotated[str, Query(max_length=512)] = "", form: FileForm = None,
 ) -> Response:  # fmt: skip
     """The desk, or the form to sign in; what was found also as a file."""
     if form in FILES:
@@ -70,7 +70,7 @@ def desk(
 @router.get("/subject")
 def subject(
     request: Request, service: Serving, session: Reading, viewer: Regulating, lang: Lang,
-    uri: Annotated[str, Query(alias="id", max_length=1024)], form: Form = "",
+    uri: Annotated[str, Query(alias="id", max_length=1024)], form: FileForm = None,
 ) -> Response:  # fmt: skip
     """Everything about one subject; its records also as a file."""
     viewer.record(service, "subject", uri)
@@ -82,7 +82,7 @@ def subject(
 
 @router.get("/looks")
 def looks(
-    request: Request, service: Serving, session: Reading, viewer: Regulating, lang: Lang, form: Form = ""
+    request: Request, service: Serving, session: Reading, viewer: Regulating, lang: Lang, form: FileForm = None
 ) -> Response:
     """Who looked at what, newest first; looking here is a look too.  The page shows the newest, the file all."""
     viewer.record(service, "looks", "")

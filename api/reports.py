@@ -10,7 +10,7 @@ Source: interface.md; RFC 6266 (Content-Disposition).
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
@@ -28,6 +28,7 @@ from verify.statement import parse_time
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 Ids = Annotated[list[str], Query(alias="id", max_length=MAX_LOTS)]
+Form = Annotated[Literal["xlsx", "csv", "json"], Query(alias="format")]
 Since = Annotated[str, Query(alias="from", max_length=40)]
 
 
@@ -41,7 +42,7 @@ def names() -> Response:
 @router.get("/{name}")
 def report(
     name: str, service: Serving, session: Reading, viewer: Viewing, lang: Lang, ids: Ids = [], since: Since = "",  # noqa: B006
-    until: Annotated[str, Query(max_length=40)] = "", form: Annotated[str, Query(alias="format", max_length=8)] = "xlsx",
+    until: Annotated[str, Query(max_length=40)] = "", form: Form = "xlsx",
 ) -> Response:  # fmt: skip
     """One report about these lots."""
     known = REPORTS.get(name)

@@ -2,7 +2,7 @@
 GS1 Digital Link: what a scanned label leads to.
 
     browser                                    the scan page, whose script verifies the bundle that stands in it
-    application/json, ?format=bundle           the bundle
+    application/json, ?format=bundle, json     the bundle
     application/linkset+json, ?linkType=linkset   every link; another linkType redirects, or 404 where there is none
 
 What cannot be read is refused with the reason, never answered with a page that looks right; so is a label that no record is
@@ -13,7 +13,7 @@ Source: GS1 Digital Link URI syntax; GS1-conformant resolver standard; interface
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -24,6 +24,7 @@ from api.accept import HTML, JSON, LINKSET, prefer
 from api.access import Viewer, Viewing
 from api.cors import preflight
 from api.deps import Lang, Reading, Service, Serving
+from api.files import FILES
 from api.language import TAGS
 from api.linkset import DEFAULT, VOCABULARY, Link, by_type, links_of, linkset_of, resolver_description
 from api.place import place_page
@@ -40,6 +41,7 @@ from verify.errors import Malformed
 PUBLIC = {"access-control-allow-origin": "*", "access-control-expose-headers": "link, location"}
 DEVCHAIN = "/devchain"
 LISTED = ("place", "party", "asset")
+Form = Annotated[Literal["bundle", "json", "csv", "xlsx"] | None, Query(alias="format")]
 KEYS = ("00", "01", "414", "417", "8003")
 
 router = APIRouter(tags=["digital link"])
@@ -54,7 +56,7 @@ def description(service: Serving) -> Response:
 def resolve(
     request: Request, service: Serving, session: Reading, viewer: Viewing, lang: Lang,
     link_type: Annotated[str, Query(alias="linkType", max_length=200)] = "",
-    form: Annotated[str, Query(alias="format", max_length=20)] = "",
+    form: Form = None,
 ) -> Response:  # fmt: skip
     """Answer one Digital Link."""
     path = request.url.path.rstrip("/")
@@ -62,7 +64,7 @@ def resolve(
     uri, size = named[0], published_size(session)
     # A trace asks about the lot where nobody told anything of this one item.
     links = links_of(service.settings.base_url, path, next((one for one in named if is_recorded(session, one, size)), uri))
-    media = JSON if form == "bundle" else prefer(request, (JSON, HTML, LINKSET))
+    media = JSON if form in ("bundle", "json") else prefer(request, (JSON, HTML, LINKSET))
     if link_type == "linkset" or (media == LINKSET and not link_type):
         return JSONResponse(linkset_of(service.settings.base_url, path, links), 200, _headers(links), LINKSET)
     if link_type and link_type.rpartition(":")[2].rpartition("/")[2] != DEFAULT:
@@ -74,6 +76,8 @@ def resolve(
     bundle = None if level in LISTED else _bundle(session, service, path, viewer, level)
     if bundle is None:
         return place_page(request, service, session, uri, as_html=media == HTML, headers=_headers(links), form=form)
+    if form in FILES:
+        raise HttpProblem("bad-parameter", "query/format: food is told as 'bundle' or 'json'", where="query/format")
     if media == JSON:
         return Response(bundle, 200, {"cache-control": "no-store"} | _headers(links), JSON)
     return _scan(session, service, bundle, lang)

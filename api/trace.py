@@ -49,7 +49,7 @@ Limit = Annotated[int, Query(ge=1, le=MAX_EVENTS)]
 def trace(
     direction: str, uri: Id, request: Request, service: Serving, session: Reading, viewer: Viewing, lang: Lang,
     depth: Depth = MAX_DEPTH, until: str | None = None, limit: Limit = MAX_EVENTS,
-    form: Form = "",
+    form: Form = None,
 ) -> Response:  # fmt: skip
     """The graph of one object; `until` is a time (RFC 3339)."""
     if direction not in ("back", "forward"):

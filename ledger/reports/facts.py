@@ -139,6 +139,8 @@ def read_book(session: Session, query: Query) -> Book:
     """Read every event on the way to and from the asked lots.  Raises BadQuery, Malformed for an identifier."""
     if not 0 < len(query.lots) <= MAX_LOTS:
         raise BadQuery(f"ask for 1 to {MAX_LOTS} lots")
+    if query.since_ms is not None and query.until_ms is not None and query.since_ms > query.until_ms:
+        raise BadQuery("`from` is later than `until`: no event is in such a time")
     reach = Reach(until_ms=query.until_ms, limit=MAX_FACTS, before=query.before, audience=query.audience)
     graphs = _graphs(session, query, reach)
     told = {one.index: one for graph in graphs for one in graph.events}

@@ -1,9 +1,13 @@
-"""Asking as strangers' tools do: for a head alone, and by addresses that are nearly right."""
+"""Asking as strangers' tools do: for a head alone, by addresses that are nearly right, for forms that nobody offers."""
+
+import csv
+import io
 
 import pytest
 
+from producers.control import RecallNotice, Scope
 from tests.api.conftest import Operator, problem_of
-from tests.support.ledger import LOT
+from tests.support.ledger import LOT, ORIGIN, p256
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 READ = (
@@ -45,3 +49,52 @@ def test_nobody_is_sent_to_a_host_that_somebody_else_named(operator: Operator, p
     assert problem_of(answer)["code"] == "not-found"
     assert "location" not in answer.headers
     assert "evil.example" not in answer.text
+
+
+@pytest.mark.parametrize(("path", "asked", "offered"), [
+    (f"/trace/back?id={LOT}&", "pdf", ("json", "csv", "xlsx")), ("/recalls?", "pdf", ("json", "csv", "xlsx")),
+    ("/anchors?", "CSV", ("json", "csv", "xlsx")), (f"/reports/fsma204?id={LOT}&", "doc", ("xlsx", "csv", "json")),
+    ("/log?", "json", ("csv", "xlsx")), ("/regulator?q=x&", "pdf", ("csv", "xlsx")),
+    (f"{LOT[18:]}?", "pdf", ("bundle", "json")), (f"{LOT[18:]}?", "csv", ("bundle", "json")),
+])  # fmt: skip
+def test_a_form_that_is_not_offered_is_refused_with_those_that_are(
+    operator: Operator, path: str, asked: str, offered: tuple[str, ...]
+) -> None:  # fmt: skip
+    operator.log(operator.event())
+    problem = problem_of(operator.client.get(f"{path}format={asked}", headers={"accept": "application/json"}))
+    assert (problem["code"], problem["where"]) == ("bad-parameter", "query/format")
+    assert all(f"'{one}'" in problem["detail"] for one in offered), problem["detail"]
+
+
+@pytest.mark.parametrize(("lang", "heading"), [("en", "What is recalled"), ("zh", "召回对象")])
+def test_open_recalls_are_handed_out_as_the_page_tells_them(operator: Operator, lang: str, heading: str) -> None:
+    words = {"en": "pesticide", "zh": "农药"}
+    name = f"urn:uuid:00000000-0000-4000-8000-0000000000{lang.encode().hex()[:2]}"
+    notice = RecallNotice(id=name, log=ORIGIN, scope=Scope(lots=[LOT]), class_="I", reason=words, instructions=words)
+    agency, key = f"https://agency.example/{lang}", p256(f"agency {lang}")
+    operator.log(operator.grant(agency, key, "authority"))
+    (index,) = operator.log(operator.sign(notice, agency, key))
+    page = operator.client.get(f"/recalls?lang={lang}", headers=HTML).text
+    assert f'href="/recalls?format=csv&amp;lang={lang}"' in page
+    told = operator.client.get(f"/recalls?format=csv&lang={lang}")
+    assert told.headers["content-disposition"] == 'attachment; filename="recalls.csv"'
+    lines = list(csv.DictReader(io.StringIO(told.content.decode("utf-8-sig"))))
+    assert (lines[0][heading], lines[0]["Index" if lang == "en" else "序号"]) == (LOT, str(index))
+    assert words[lang] in lines[0].values()
+    assert operator.client.get("/recalls?format=xlsx").content.startswith(b"PK")
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_anchors_are_handed_out_as_a_file(operator: Operator, form: str) -> None:
+    told = operator.client.get(f"/anchors?format={form}")
+    assert told.headers["content-disposition"] == f'attachment; filename="anchors.{form}"'
+    assert (b"END,rows: 0" in told.content) == (form == "csv")
+
+
+def test_a_report_of_a_time_that_ends_before_it_begins_is_refused(operator: Operator) -> None:
+    asked = {"id": LOT, "format": "json", "from": "2026-12-01T00:00:00Z", "until": "2026-11-01T00:00:00Z"}
+    problem = problem_of(operator.client.get("/reports/fsma204", params=asked))
+    assert problem["code"] == "bad-parameter"
+    assert "later than" in problem["detail"]
+    asked["from"] = asked["until"]
+    assert operator.client.get("/reports/fsma204", params=asked).status_code == 200

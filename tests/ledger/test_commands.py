@@ -193,6 +193,8 @@ def test_a_report_is_written_or_said_why_not(made: Path, tmp_path: Path) -> None
     assert out.stat().st_size > 0
     assert "there is no report" in run("report", "nonsense", known, code=1)
     assert "not one of" in run("report", "fsma204", known, "--format", "doc", code=1)
+    backwards = ("--from", "2026-12-01T00:00:00Z", "--until", "2026-11-01T00:00:00Z")
+    assert "later than" in run("report", "fsma204", known, *backwards, code=1)
 
 
 def test_nothing_is_anchored_without_a_chain(made: Path) -> None:
