@@ -1,8 +1,9 @@
 """
 Which language a reader gets, and the words in it.
 
-`?lang=` decides, then Accept-Language, then English.  A catalog is one flat JSON file per language; a name that is missing
-there is a fault of ours and raises.
+`?lang=` decides, then Accept-Language, then English.  Who chose by the address keeps the choice from page to page: links carry
+it on, so that no cookie is needed and every page has an address of its own.  A catalog is one flat JSON file per language; a
+name that is missing there is a fault of ours and raises.
 
 Source: RFC 9110 section 12.5.4.
 """
@@ -41,16 +42,31 @@ class Catalog:
 
 def pick_language(request: Request) -> str:
     """The reader's language: en or zh."""
+    return chosen_language(request) or _accepted(request.headers.get("accept-language", ""))
+
+
+def chosen_language(request: Request) -> str:
+    """The language that the address names; empty where it names none of ours."""
     asked = request.query_params.get("lang", "")[:2].lower()
-    if asked in LANGUAGES:
-        return asked
-    weighed = []
-    for part in request.headers.get("accept-language", "").split(",")[:16]:
-        tag, _, weight = part.strip().partition(";q=")
-        if tag[:2].lower() in LANGUAGES:
-            weighed.append((_weight(weight), tag[:2].lower()))
+    return asked if asked in LANGUAGES else ""
+
+
+def keep_language(request: Request, path: str) -> str:
+    """The address of another page of ours, in the language that the reader chose, if any was chosen."""
+    chosen = chosen_language(request)
+    return f"{path}{'&' if '?' in path else '?'}lang={chosen}" if chosen else path
+
+
+def _accepted(header: str) -> str:
+    weights: dict[str, float] = {}
+    for part in header.split(",")[:16]:
+        tag, _, weight = part.replace(" ", "").lower().partition(";q=")
+        if tag[:2] in LANGUAGES:
+            weights[tag[:2]] = max(_weight(weight), weights.get(tag[:2], 0.0))
     # max() keeps the first of equals, as the header's own order does.
-    return max(weighed, key=lambda pair: pair[0])[1] if weighed else LANGUAGES[0]
+    best = max(weights, key=lambda lang: weights[lang], default="")
+    # A weight of 0 means "not acceptable": then any other language is better.
+    return best if weights.get(best) else next((lang for lang in LANGUAGES if lang not in weights), LANGUAGES[0])
 
 
 def pick_name(names: object, lang: str) -> str:

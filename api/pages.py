@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from api.anchors import anchors_sheet, read_anchors
 from api.deps import Lang, Reading, Service, Serving
 from api.files import FILES, FileForm, Words, handed_out, sheet, utc, words_of
+from api.language import keep_language
 from api.problems import HttpProblem, reason_of
 from api.subjects import names_for
 from ledger.freezing import freeze_of
@@ -52,7 +53,7 @@ def _items(service: Service) -> list[dict[str, Any]]:
 
 
 @router.get("/open")
-def open_label(label: Annotated[str, Query(max_length=512)]) -> Response:
+def open_label(request: Request, label: Annotated[str, Query(max_length=512)]) -> Response:
     """Go to what a label says, whichever host it names."""
     text = label.strip()
     try:
@@ -60,7 +61,8 @@ def open_label(label: Annotated[str, Query(max_length=512)]) -> Response:
     except Malformed as error:
         raise HttpProblem("bad-identifier", error.message, where="label") from None
     parts = [(link.key, link.value), *link.qualifiers]
-    return RedirectResponse("".join(f"/{ai}/{quote(value, safe='')}" for ai, value in parts), 303)
+    path = "".join(f"/{ai}/{quote(value, safe='')}" for ai, value in parts)
+    return RedirectResponse(keep_language(request, path), 303)
 
 
 @router.get("/log")

@@ -23,7 +23,7 @@ from api.bodies import read_body
 from api.deps import Lang, Reading, Service, Serving
 from api.desk_files import looks_sheet, records_sheet, search_sheet
 from api.files import FILES, FileForm, handed_out, insist_signed_in, words_of
-from api.language import pick_language
+from api.language import keep_language, pick_language
 from api.search import search
 from api.subject_page import subject_facts
 from api.subjects import names_for
@@ -103,7 +103,7 @@ async def sign_in(request: Request, service: Serving) -> Response:
     key = form.get("key", [""])[0].strip()[:MAX_KEY]
     if await run_in_threadpool(_known, service, key) is None:
         return _failed(request, service, "regulator.failed", 401)
-    answer = RedirectResponse("/regulator", 303)
+    answer = RedirectResponse(keep_language(request, "/regulator"), 303)
     answer.set_cookie(
         COOKIE, key, max_age=SESSION_S, path="/", httponly=True, samesite="strict",
         secure=service.settings.base_url.startswith("https://"),
@@ -112,9 +112,9 @@ async def sign_in(request: Request, service: Serving) -> Response:
 
 
 @router.post("/sign-out", dependencies=[Depends(refuse_other_sites)])
-def sign_out() -> Response:
+def sign_out(request: Request) -> Response:
     """Forget the key."""
-    answer = RedirectResponse("/regulator", 303)
+    answer = RedirectResponse(keep_language(request, "/regulator"), 303)
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return answer
 

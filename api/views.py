@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from api.headers import PAGE_CSP
-from api.language import TAGS, Catalog, pick_language, pick_name
+from api.language import TAGS, Catalog, chosen_language, keep_language, pick_language, pick_name
 from verify.gs1 import HOST
 
 
@@ -55,6 +55,8 @@ class Views:
             "lang": lang,
             "tag": TAGS[lang],
             "other_tag": TAGS[other],
+            "chosen": chosen_language(request),
+            "to": lambda path: keep_language(request, path),
             "other_url": _relative(request.url.include_query_params(lang=other)),
             "banner": self.banner,
             "origin": self.origin,

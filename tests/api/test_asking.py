@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from html import unescape
 
 import pytest
 
@@ -98,3 +100,46 @@ def test_a_report_of_a_time_that_ends_before_it_begins_is_refused(operator: Oper
     assert "later than" in problem["detail"]
     asked["from"] = asked["until"]
     assert operator.client.get("/reports/fsma204", params=asked).status_code == 200
+
+
+ENGLISH = HTML | {"accept-language": "en"}
+LINK = re.compile(r'<a [^>]*href="(/[^"]*)"(?![^>]* hreflang)')
+
+
+def test_who_chose_a_language_keeps_it_from_page_to_page(operator: Operator) -> None:
+    operator.log(operator.event(quantityList=[{"epcClass": LOT, "quantity": 5, "uom": "KGM"}]))
+    known = ENGLISH | {"authorization": f"Bearer {operator.regulator_key}"}
+    found = ["/?lang=zh", "/regulator?q=H-1&lang=zh", f"/trace/back?id={LOT}&lang=zh", "/nowhere?lang=zh"]
+    pages: dict[str, str] = {}
+    for path in found:  # grows while it is walked
+        answer = operator.client.get(path, headers=known)
+        if answer.headers["content-type"].startswith("text/html"):
+            pages[path] = re.findall(r'<html lang="([^"]+)">', answer.text)[0]
+            found += [link for link in map(unescape, LINK.findall(answer.text)) if link not in found]
+    assert {path for path, lang in pages.items() if lang != "zh-CN"} == set()
+    assert len(pages) > 12
+    assert {"/log?lang=zh", "/problems/not-found?lang=zh", "/regulator/looks?lang=zh"} <= pages.keys()
+
+
+@pytest.mark.parametrize("form", [{"label": LOT}, {"label": LOT, "lang": "zh"}])
+def test_a_label_that_is_typed_in_opens_in_the_language_of_the_form(operator: Operator, form: dict[str, str]) -> None:
+    answer = operator.client.get("/open", params=form, follow_redirects=False)
+    assert answer.headers["location"] == LOT[18:] + ("?lang=zh" if "lang" in form else "")
+    page = operator.client.get("/?lang=zh" if "lang" in form else "/", headers=ENGLISH).text
+    assert ('<input type="hidden" name="lang" value="zh">' in page) == ("lang" in form)
+
+
+def test_who_signs_in_and_out_keeps_the_language(operator: Operator) -> None:
+    own, key = HTML | {"sec-fetch-site": "same-origin"}, {"key": operator.regulator_key}
+    assert 'action="/regulator/session?lang=zh"' in operator.client.get("/regulator?lang=zh", headers=ENGLISH).text
+    for action, data in (("session", key), ("sign-out", {})):
+        url = f"/regulator/{action}?lang=zh"
+        answer = operator.client.post(url, data=data, headers=own, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/regulator?lang=zh")
+    operator.client.cookies.clear()
+
+
+def test_who_chose_no_language_has_addresses_without_one(operator: Operator) -> None:
+    page = operator.client.get("/log", headers=ENGLISH | {"accept-language": "zh"}).text
+    assert '<a href="/recalls">' in page
+    assert '<a href="/log?lang=en" lang="en" hreflang="en">' in page

@@ -51,6 +51,11 @@ def test_what_a_record_tells_has_a_word_in_front() -> None:
         ("de", "lang=zh-TW", "zh"),
         ("zh;q=no, en;q=0.1", "", "en"),
         ("", "lang=xx", "en"),
+        ("zh;q=0", "", "en"),
+        ("zh; q=0, en; q=0.1", "", "en"),
+        ("en;q=0", "", "zh"),
+        ("zh;q=0.000, en;q=0", "", "en"),
+        ("en; q=0.3, zh-CN; q=0.8", "", "zh"),
     ],
 )
 def test_the_link_decides_then_the_browser(header: str, query: str, lang: str) -> None:
