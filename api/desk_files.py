@@ -10,7 +10,7 @@ from typing import Any
 from api.files import Words, sheet, utc
 from api.search import MAX_FOUND, Found
 from api.subject_page import MAX_RECORDS, Shown
-from api.views import told_word
+from api.views import look_word, told_word
 from ledger.models import Look
 from ledger.reports.interface import Cell, Table
 
@@ -19,7 +19,7 @@ RECORDS = {
     "index": "col.index", "kind": "col.kind", "party": "col.party", "party_uri": "col.party_uri", "detail": "col.detail",
     "when": "col.when", "logged": "col.logged", "late": "col.late_hours", "digest": "col.digest",
 }  # fmt: skip
-LOOKS = {"logged": "col.logged", "key": "col.key", "holder": "col.name", "what": "col.what", "query": "col.query"}
+LOOKS = {"logged": "col.looked", "key": "col.key", "holder": "col.name", "what": "col.look", "query": "col.query"}
 
 
 def search_sheet(found: Sequence[Found], say: Words, lang: str) -> Table:
@@ -44,5 +44,5 @@ def _record(row: Shown, names: Mapping[str, str], say: Words) -> list[Cell]:
 
 def looks_sheet(looks: Iterable[Look], holders: Mapping[str, str], say: Words, lang: str) -> Table:
     """Who looked at what, with the key's public id."""
-    rows = [[utc(one.at_ms), one.api_key, holders.get(one.api_key, ""), one.what, one.query] for one in looks]
+    rows = [[utc(one.at_ms), one.api_key, holders.get(one.api_key, ""), look_word(say, one.what), one.query] for one in looks]
     return sheet("looks", say, lang, LOOKS, rows)

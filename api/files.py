@@ -33,9 +33,9 @@ def words_of(service: Service, lang: str) -> Words:
 
 
 def sheet(name: str, say: Words, lang: str, columns: Mapping[str, str], rows: Iterable[Sequence[Cell]], note: str = "") -> Table:
-    """A table whose headings are words of the pages: `columns` has the word's key by column."""
+    """A table whose name and headings are words of the pages: `columns` has the word's key by column."""
     headings = [Column(key, {lang: say[word], "en": say[word]}) for key, word in columns.items()]
-    return Table(name, headings, [list(row) for row in rows], note)
+    return Table(say[f"sheet.{name}"], headings, [list(row) for row in rows], note)
 
 
 def handed_out(tables: Sequence[Table], form: str, file: str, lang: str) -> Response:

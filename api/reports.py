@@ -53,7 +53,9 @@ def report(
     if not lots:
         raise HttpProblem("bad-parameter", f"ask for 1 to {MAX_LOTS} lots, each as id=URI", where="id")
     viewer.record(service, f"report {name}", " ".join(lots))
-    asked = Asked(lots, _ms(since, "from"), _ms(until, "until"), size, viewer.audience)
+    asked = Asked(
+        lots, _ms(since, "from"), _ms(until, "until"), size, viewer.audience, lang, coded=form == "json"
+    )  # fmt: skip
     try:
         body = render(known.build(session, asked), form, lang=lang)
     except BadQuery as error:

@@ -65,6 +65,7 @@ class Views:
             "kind": lambda kind: table.get(f"kind.{kind}", kind),
             "step": lambda word: table.get(f"step.{word}", str(word or "").replace("_", " ")),
             "told": lambda name, value: told_word(table, name, value),
+            "looked": lambda what: look_word(table, what),
             "amount": lambda text: _amount(text, table),
             "when": lambda time_ms: shown_ms(time_ms, self.zone),
             "claimed": shown_claim,
@@ -75,6 +76,12 @@ class Views:
 def told_word(words: Mapping[str, str], name: str, value: object) -> str:
     """The word for a member's value, the value where there is none."""
     return words.get(f"{'step' if name == 'bizStep' else f'told.{name}'}.{value}", str(value))
+
+
+def look_word(words: Mapping[str, str], what: str) -> str:
+    """The word for a kind of look as it was written down; a report keeps its own name."""
+    kind, _, name = what.partition(" ")
+    return words.get(f"look.{what}") or words.get(f"look.{kind}", what).replace("{name}", name)
 
 
 def shown_ms(time_ms: int | None, zone: tzinfo) -> str:

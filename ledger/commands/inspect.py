@@ -35,7 +35,8 @@ def report(
     with opened() as database, database.reading() as session:
         try:
             size = published_size(session)
-            asked = Query(tuple(recorded(session, lot, size) for lot in lots), _ms(since), _ms(until), size)
+            uris = tuple(recorded(session, lot, size) for lot in lots)
+            asked = Query(uris, _ms(since), _ms(until), size, lang=lang, coded=form == "json")
             body = render(REPORTS[name].build(session, asked), form, lang=lang)
         except (BadQuery, Malformed, Unrecorded) as error:
             fail(str(error))

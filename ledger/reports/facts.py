@@ -101,6 +101,8 @@ class Book:
     parties: Mapping[str, Mapping[str, str]]
     contents: Mapping[tuple[str, int], Sequence[Content]]
     truncated: bool
+    lang: str
+    """Names are in this language where there are any."""
     makers: Mapping[str, str]
     """Who commissioned what, and might; nothing of what nobody had the right to."""
     holders: Holders
@@ -118,7 +120,7 @@ class Book:
         if not uri or known is None:
             name = self.party(uri)
             return (f"{name} ({uri})" if name and name != uri else uri), False
-        told = [_words(known.get(member)) for member in _DESCRIPTION]
+        told = [_words(known.get(member), self.lang) for member in _DESCRIPTION]
         geo = known.get("geo")
         if isinstance(geo, Mapping):
             told.append(f"{geo.get('lat')}, {geo.get('lon')}")
@@ -128,11 +130,11 @@ class Book:
     def product(self, uri: str) -> str:
         """What a lot's product is called, by its newest master data."""
         known = self.master.get(gs1.product_of(uri) or uri)
-        return _words(known.get("name")) if known else ""
+        return _words(known.get("name"), self.lang) if known else ""
 
     def party(self, uri: str) -> str:
         """A party's registered name, else its URI."""
-        return _words(self.parties.get(uri)) or uri
+        return _words(self.parties.get(uri), self.lang) or uri
 
 
 def read_book(session: Session, query: Query) -> Book:
@@ -157,7 +159,7 @@ def read_book(session: Session, query: Query) -> Book:
     # Who had something is judged by its whole story, whatever part of it was asked for.
     whole = graphs if query.until_ms is None else _graphs(session, query, replace(reach, until_ms=None))
     holders = _holders(session, whole, query)
-    return Book(facts, master, parties, inside, truncated, _makers(session, facts, query.before), holders)
+    return Book(facts, master, parties, inside, truncated, query.lang, _makers(session, facts, query.before), holders)
 
 
 def _graphs(session: Session, query: Query, reach: Reach) -> list[Graph]:
@@ -220,9 +222,9 @@ def _master(session: Session, uris: set[str], before: int) -> dict[str, Mapping[
     return found
 
 
-def _words(value: object) -> str:
+def _words(value: object, lang: str) -> str:
     if isinstance(value, Mapping):
-        return str(value.get("en") or next(iter(value.values()), ""))
+        return str(value.get(lang) or value.get("en") or next(iter(value.values()), ""))
     return value if isinstance(value, str) else ""
 
 

@@ -19,6 +19,7 @@ from ledger.reports.facts import Book, read_book
 from ledger.reports.fsma204_columns import COLUMNS, LOGGED, Row
 from ledger.reports.fsma204_rows import Reading
 from ledger.reports.fsma204_standing import CLAIMED, STANDS, UNKNOWN, standing
+from ledger.reports.fsma204_words import said
 from ledger.reports.interface import Cell, Column, Query, Table
 
 NAME = "fsma204"
@@ -53,54 +54,58 @@ class Fsma204:
         book = read_book(session, query)
         reading = Reading(book)
         rows = {cte: list(reading.rows(cte)) for cte in COLUMNS}
-        sheets = [_sheet(cte, rows[cte], book) for cte in COLUMNS]
-        return [_summary(rows, sheets, book), _missing(rows, book), *sheets, _glossary(), _about(query, book)]
+        sheets = {cte: _sheet(cte, rows[cte], book, query) for cte in COLUMNS}
+        return [_summary(rows, sheets, book, query), _missing(rows, book, query), *sheets.values(), _glossary(query),
+                _about(query, book)]  # fmt: skip
 
 
-def _sheet(cte: str, rows: Sequence[Row], book: Book) -> Table:
+def _sheet(cte: str, rows: Sequence[Row], book: Book, query: Query) -> Table:
     columns = (*COLUMNS[cte], *LOGGED)
-    return Table(cte, columns, [[_logged(row, cte, book).get(column.key) for column in columns] for row in rows])
+    cells = [_logged(row, cte, book, query) for row in rows]
+    return Table(said(cte, query), columns, [[row.get(column.key) for column in columns] for row in cells])
 
 
-def _logged(row: Row, cte: str, book: Book) -> dict[str, Cell]:
+def _logged(row: Row, cte: str, book: Book, query: Query) -> dict[str, Cell]:
     told = row.fact.told
-    gaps = "; ".join(f"{column.title['en']} [{column.law}]" for column in row.missing(COLUMNS[cte]))
+    gaps = "; ".join(column.heading(query.lang) for column in row.missing(COLUMNS[cte]))
     return row.cells | {
         "teller": book.party(told.issuer), "time": told.time, "late_hours": told.late_hours,
-        "standing": standing(book, row.fact, row.lots),
+        "standing": said(standing(book, row.fact, row.lots), query),
         "event_id": told.event_id, "index": told.index, "digest": told.digest, "missing": gaps,
     }  # fmt: skip
 
 
-def _summary(rows: Mapping[str, Sequence[Row]], sheets: Sequence[Table], book: Book) -> Table:
+def _summary(rows: Mapping[str, Sequence[Row]], sheets: Mapping[str, Table], book: Book, query: Query) -> Table:
     lines: list[list[Cell]] = []
-    for one in sheets:
-        worth = [(standing(book, row.fact, row.lots), row) for row in rows[one.name]]
-        told = [(word, row.is_whole) for word, row in worth if not row.missing(COLUMNS[one.name])]
+    for cte, one in sheets.items():
+        worth = [(standing(book, row.fact, row.lots), row) for row in rows[cte]]
+        told = [(word, row.is_whole) for word, row in worth if not row.missing(COLUMNS[cte])]
         unseen = sum(word in (STANDS, UNKNOWN) for word, _ in told) - told.count((STANDS, True))
         claimed = sum(word == CLAIMED for word, _ in worth)
         lines.append([one.name, len(one.rows), told.count((STANDS, True)), unseen, claimed, one.digest])
-    return Table("Summary", _SUMMARY, lines)
+    return Table(said("Summary", query), _SUMMARY, lines)
 
 
-def _missing(rows: Mapping[str, Sequence[Row]], book: Book) -> Table:
+def _missing(rows: Mapping[str, Sequence[Row]], book: Book, query: Query) -> Table:
     counts: dict[tuple[str, str, str, str], int] = {}
     for cte, found in rows.items():
         for row in found:
             for column in row.missing(COLUMNS[cte]):
-                gap = (cte, column.title["en"], column.law, book.party(row.fact.told.issuer))
+                gap = (said(cte, query), column.words(query.lang), column.law, book.party(row.fact.told.issuer))
                 counts[gap] = counts.get(gap, 0) + 1
-    return Table("Missing", _MISSING, [[*gap, count] for gap, count in counts.items()])
+    return Table(said("Missing", query), _MISSING, [[*gap, count] for gap, count in counts.items()])
 
 
-def _glossary() -> Table:
-    lines = [[cte, one.title["en"], one.title["zh"], one.law, "yes" if one.required else "if applicable"]
+def _glossary(query: Query) -> Table:
+    needs = {True: said("yes", query), False: said("if applicable", query)}
+    lines = [[said(cte, query), one.title["en"], one.title["zh"], one.law, needs[one.required]]
              for cte, columns in COLUMNS.items() for one in columns if one.law]  # fmt: skip
-    return Table("Glossary", _GLOSSARY, lines)
+    return Table(said("Glossary", query), _GLOSSARY, lines)
 
 
 def _about(query: Query, book: Book) -> Table:
-    lines: list[list[Cell]] = [["rule", "21 CFR part 1, subpart S"]]
+    lines: list[list[Cell]] = [["rule", said("21 CFR part 1, subpart S", query)]]
     lines += [["lot asked", lot] for lot in query.lots]
-    lines += [["entries below", query.before], ["events read", len(book.facts)], ["cut short", "yes" if book.truncated else "no"]]
-    return Table("About", _ABOUT, lines)
+    lines += [["entries below", query.before], ["events read", len(book.facts)]]
+    lines += [["cut short", said("yes" if book.truncated else "no", query)]]
+    return Table(said("About", query), _ABOUT, [[said(str(what), query), value] for what, value in lines])

@@ -2,8 +2,7 @@
 FSMA 204: what a row is worth.
 
 Whoever never had goods, nor had the right to make them, tells a third party's claim: its rows are shown and said to be that,
-never counted, and no other row takes a word from them.  The words stand in both languages, since a cell has no language of its
-own and the digest over the rows must not depend on one.
+never counted, and no other row takes a word from them.  Not here: the words in other languages (fsma204_words.py).
 
 Source: protocol.md section 2; holders.py for the judgement.
 """
@@ -14,9 +13,8 @@ from ledger.reports.facts import Book, Fact
 from ledger.reports.holders import OVERDRAWN
 from verify import edges
 
-STANDS, SET_ASIDE = "stands / 有效", "declared wrong or withdrawn / 已声明错误或撤回"
-CLAIMED, UNKNOWN = "claimed by a third party / 第三方声称", "could not be checked / 无法核对"
-TOO_MUCH = "more than its teller had / 超出记录方所持数量"
+STANDS, SET_ASIDE = "stands", "declared wrong or withdrawn"
+CLAIMED, UNKNOWN, TOO_MUCH = "claimed by a third party", "could not be checked", "more than its teller had"
 _WORDS = {edges.CONFIRMED: STANDS, edges.UNKNOWN: UNKNOWN, OVERDRAWN: TOO_MUCH, edges.CLAIMED: CLAIMED}
 """What a row is worth by how its teller had the goods; the worst comes last."""
 

@@ -39,6 +39,10 @@ class Query:
     before: int = ANY
     """Only entries below: the published size."""
     audience: Audience = Audience.REGULATOR
+    lang: str = "en"
+    """What people read in it, names of parties and places included, is in this language where there are words."""
+    coded: bool = False
+    """For a program: names of tables, and words that stand for a code, stay the codes in every language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Table:
     """One sheet: rows have a cell for each column."""
 
     name: str
-    """At most 31 characters, as sheets are named."""
+    """At most 31 characters and none of []:*?/\\, as sheets are named."""
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     note: str = ""

@@ -7,6 +7,7 @@ from html import unescape
 
 import pytest
 
+from api.demo.cast import CHEN
 from producers.control import RecallNotice, Scope
 from tests.api.conftest import Operator, problem_of
 from tests.support.ledger import LOT, ORIGIN, p256
@@ -143,3 +144,26 @@ def test_who_chose_no_language_has_addresses_without_one(operator: Operator) -> 
     page = operator.client.get("/log", headers=ENGLISH | {"accept-language": "zh"}).text
     assert '<a href="/recalls">' in page
     assert '<a href="/log?lang=en" lang="en" hreflang="en">' in page
+
+
+def test_a_chinese_reader_is_told_of_looks_and_roles_in_chinese(operator: Operator) -> None:
+    known = ENGLISH | {"authorization": f"Bearer {operator.regulator_key}"}
+    for path in (f"/trace/back?id={LOT}&format=json", f"/reports/fsma204?id={LOT}", f"/regulator/subject?id={LOT}", "/recalls"):
+        operator.client.get(path, headers=known)
+    page = operator.client.get("/regulator/looks?lang=zh", headers=known).text
+    file = operator.client.get("/regulator/looks?lang=zh&format=csv", headers=known).content.decode("utf-8-sig")
+    assert not re.findall("trace back|report fsma204|>subject<|,subject,|入账时间", page + file)
+    assert [word for word in ("查看时间", "回溯", "报表 fsma204", "对象") if word not in page or word not in file] == []
+    operator.log(operator.grant(CHEN.uri, p256("party"), "producer", "brand-owner"))
+    party = CHEN.uri.removeprefix("https://id.gs1.org")
+    assert "品牌方, 生产者" in operator.client.get(f"{party}?lang=zh", headers=known).text
+    assert operator.client.get(party).json()["keys"][0]["roles"] == ["brand-owner", "producer"]
+
+
+def test_a_chinese_reader_gets_a_chinese_report_and_a_program_its_codes(operator: Operator) -> None:
+    operator.log(operator.event(quantityList=[{"epcClass": LOT, "quantity": 5, "uom": "KGM"}]))
+    file = operator.client.get(f"/reports/fsma204?id={LOT}&format=csv&lang=zh").content.decode("utf-8-sig")
+    assert not re.findall("# [A-Z]|stands|Harvest|if applicable|cut short", re.sub(r"术语.*# 关于", "", file, flags=re.S))
+    assert "# 采收" in file
+    tables = operator.client.get(f"/reports/fsma204?id={LOT}&format=json&lang=zh").json()["tables"]
+    assert "Harvest" in {one["name"] for one in tables}

@@ -10,8 +10,10 @@ from api.accept import HTML, JSON, LINKSET, prefer, wants_html
 from api.drawing import draw
 from api.language import LANGUAGES, Catalog, pick_language, pick_name
 from api.subject_page import TOLD
+from api.views import look_word
 from ledger.trace import Graph, Node
 from ledger.units import Hop
+from verify.authority import ROLES
 
 API = Path(__file__).parents[2] / "api"
 
@@ -39,6 +41,26 @@ def test_every_word_that_a_template_asks_for_is_there() -> None:
 
 def test_what_a_record_tells_has_a_word_in_front() -> None:
     assert {f"told.{name}" for name in TOLD} <= set(Catalog.load().tables["en"])
+
+
+def test_every_role_of_a_party_has_a_word() -> None:
+    assert {f"role.{role}" for role in ROLES} <= set(Catalog.load().tables["en"])
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_name_of_a_sheet_is_one_that_excel_takes(lang: str) -> None:
+    names = [word for key, word in Catalog.load().tables[lang].items() if key.startswith("sheet.")]
+    assert names
+    assert all(len(name) <= 31 and not set("[]:*?/\\'") & set(name) for name in names)
+
+
+@pytest.mark.parametrize(("what", "english", "chinese"), [
+    ("search", "search", "搜索"), ("trace back", "trace back", "回溯"), ("report fsma204", "report fsma204", "报表 fsma204"),
+    ("of another version", "of another version", "of another version"),
+])  # fmt: skip
+def test_a_look_is_told_in_the_reader_s_words(what: str, english: str, chinese: str) -> None:
+    tables = Catalog.load().tables
+    assert (look_word(tables["en"], what), look_word(tables["zh"], what)) == (english, chinese)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -16,6 +17,7 @@ from ledger.reports import REPORTS, BadQuery, Query, Table, render
 from ledger.reports.facts import WITHHELD
 from ledger.reports.fsma204_columns import COLUMNS
 from ledger.reports.fsma204_standing import CLAIMED, SET_ASIDE, STANDS, TOO_MUCH, UNKNOWN
+from ledger.reports.fsma204_words import CHINESE
 from ledger.reports.interface import MAX_LOTS, Column
 from ledger.reports.writers import MAX_TEXT
 from ledger.shown import Audience
@@ -321,6 +323,38 @@ class TestFormats:
         assert book["Harvest"].cell(1, 1).value == "直接后续接收方 [1.1325(a)(1)(i)]"
         assert "# Harvest" in render(built, "csv").decode("utf-8-sig")
         assert len(json.loads(render(built, "json"))["tables"]) == 11
+
+    def test_a_chinese_reader_gets_a_chinese_workbook(self, season: Season) -> None:
+        season.say(FARM, MasterData(id=FIELD, type="Place", name={"en": "Field 7", "zh": "七号地"}))
+        season.withdraw(FARM, season.told["cool"])
+        built = tables(season, lang="zh")
+        assert list(built) == [CHINESE.get(name, name) for name in ("Summary", "Missing", *COLUMNS, "Glossary", "About")]
+        assert set(openpyxl.load_workbook(io.BytesIO(render(list(built.values()), "xlsx", lang="zh"))).sheetnames) == set(built)
+        (cooled,) = lines(built["预冷"])
+        assert cooled["standing"] == "已声明错误或撤回"
+        assert "参考单据 [1.1325(b)(1)(vii)]" in str(cooled["missing"])
+        assert {str(one["farm"])[:3] for one in lines(built["采收"])} == {"七号地"}
+        assert {one["standing"] for one in lines(built["发货"])} == {"有效"}
+        assert {one["required"] for one in lines(built["术语"])} == {"是", "如适用"}
+        assert {str(one["sheet"]) for name in ("汇总", "缺失要素", "术语") for one in lines(built[name])} <= set(built)
+        ours = [one["element"] for one in lines(built["缺失要素"])] + [one["what"] for one in lines(built["关于"])]
+        assert all(re.search("[一-鿿]|^GTIN$", str(word)) for word in ours), ours
+
+    def test_a_program_gets_the_same_codes_in_every_language(self, season: Season) -> None:
+        season.say(FARM, MasterData(id=FIELD, type="Place", name={"en": "Field 7", "zh": "七号地"}))
+        english, chinese = tables(season, coded=True), tables(season, coded=True, lang="zh")
+        assert list(english) == list(chinese) == ["Summary", "Missing", *COLUMNS, "Glossary", "About"]
+        assert {one["standing"] for one in lines(chinese["Shipping"])} == {"stands"}
+        assert [one["what"] for one in lines(chinese["About"])] == [one["what"] for one in lines(english["About"])]
+        assert {str(one["farm"])[:3] for one in lines(chinese["Harvest"])} == {"七号地"}
+
+    def test_every_name_of_a_sheet_is_one_that_excel_takes(self) -> None:
+        names = ("Summary", "Missing", *COLUMNS, "Glossary", "About")
+        assert set(names) <= set(CHINESE)
+        for name in (*names, *(CHINESE[one] for one in names)):
+            assert 0 < len(name) <= 31
+            assert not set("[]:*?/\\'") & set(name)
+        assert len({CHINESE[one] for one in names}) == len(names)
 
     def test_another_format_is_refused(self, table: Table) -> None:
         with pytest.raises(BadQuery):
