@@ -56,6 +56,13 @@ def test_a_browser_without_scripts_is_told_that_nothing_was_checked(lang: str) -
     assert f"<noscript><aside>{scanpage.words(lang)['no-script']}</aside></noscript>" in html
 
 
+@pytest.mark.parametrize(("lang", "waits"), [("en", "Not checked yet"), ("zh", "尚未核验")])
+def test_no_answer_is_called_being_checked_where_nothing_checks_it(lang: str, waits: str) -> None:
+    html, _ = page(lang)
+    assert re.findall(r'<li class="answer"[^>]*>[^<]+<b>([^<]+)</b>', html) == [waits] * 3
+    assert scanpage.words(lang)["checking"] not in html
+
+
 def test_data_cannot_end_its_element() -> None:
     html, _ = page()
     assert html.count("</script>") == 6

@@ -333,11 +333,11 @@ def test_the_proof_is_told_before_the_rest_has_arrived_and_is_no_verdict(
 
 @pytest.mark.parametrize("name", ["checkpoint", "witness", "statement", "leaf", "proof"])
 def test_a_false_proof_is_never_said_to_hold(page: Any, world: World, name: str) -> None:
-    assert begun(page, world, f"/begun-{name}", **cases(world)[name]) == scanpage.words("en")["checking"]
+    assert begun(page, world, f"/begun-{name}", **cases(world)[name]) == scanpage.words("en")["waits"]
 
 
 def test_a_page_that_lies_about_what_a_record_is_filed_under_gets_no_early_word(page: Any, world: World) -> None:
     swapped = filed_under(parse_bundle(world.bundle))[::-1]
-    assert begun(page, world, "/begun-swapped", subjects=swapped) == scanpage.words("en")["checking"]
+    assert begun(page, world, "/begun-swapped", subjects=swapped) == scanpage.words("en")["waits"]
     verdict(page, world.show("/swapped", subjects=swapped))
     assert page.locator("body").get_attribute("data-exit") == "0", "the verdict reads the records themselves"
