@@ -20,7 +20,10 @@ from tests.support.demo import play_season, serving_demo
 from tests.support.service import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.chain, pytest.mark.xdist_group("browser")]
-SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 800}}
+SIZES = {
+    "phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 800},
+    "magnified": {"width": 180, "height": 320},  # a small phone at 200 %
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
