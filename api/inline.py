@@ -22,6 +22,8 @@ import verify
 PROOF = ("bytes", "strict", "merkle", "note", "policy", "statement", "bundle", "proof", "first")
 """What makes the proof, and shows that it holds."""
 REST = ("gs1", "subjects", "authority", "edges", "answer", "anchor", "verifier", "page")
+BREAKS = "h1,dd{overflow-wrap:anywhere}"
+"""Whatever nobody named has its URI for a title, or for its farm, which would make a phone's page twice as wide as the phone."""
 PASTING = "paste"
 """The file that anyone can host takes the reader's own bundle and policy."""
 WEB = Path(verify.__file__).parent / "web"
@@ -59,7 +61,7 @@ def inlined(*, pasting: bool = False) -> Inlined:
         rest = rest.replace(unused, "", 1)
     sheet = "".join((WEB / f"{name}.css").read_text("utf-8") for name in ("page", *([PASTING] if pasting else [])))
     bare = [re.sub(r"^(export | +|\n)", "", text, flags=re.M) for text in (proof, rest)]
-    return Inlined(sheet.strip(), *('"use strict";\n' + text for text in bare))
+    return Inlined(sheet.strip() + BREAKS, *('"use strict";\n' + text for text in bare))
 
 
 def csp_hash(text: str) -> str:

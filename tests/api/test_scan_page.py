@@ -63,6 +63,13 @@ def test_no_answer_is_called_being_checked_where_nothing_checks_it(lang: str, wa
     assert scanpage.words(lang)["checking"] not in html
 
 
+def test_a_title_that_is_one_long_address_breaks_where_the_phone_ends() -> None:
+    html, csp = page()
+    (style,) = re.findall(r"<style>(.*?)</style>", html, re.S)
+    assert "h1,dd{overflow-wrap:anywhere}" in style
+    assert inline.csp_hash(style) in csp
+
+
 def test_data_cannot_end_its_element() -> None:
     html, _ = page()
     assert html.count("</script>") == 6

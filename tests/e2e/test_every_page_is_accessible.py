@@ -42,7 +42,8 @@ class Place:
             "front": "/", "log": "/log", "recalls": "/recalls", "recall": f"/recalls/{self.recall}",
             "problem": "/problems/high-s", "missing": "/nowhere", "place": CHEN.place.removeprefix("https://id.gs1.org"),
             "desk": "/regulator", "search": "/regulator?q=" + quote("苹果"), "subject": f"/regulator/subject?id={lot}",
-            "looks": "/regulator/looks", "back": f"/trace/back?id={lot}", "forward": f"/trace/forward?id={lot}",
+            "looks": "/regulator/looks", "pallet": "/00/095210020000000023", "back": f"/trace/back?id={lot}",
+            "forward": f"/trace/forward?id={lot}",
         }  # fmt: skip
 
 
