@@ -26,6 +26,7 @@ from producers.answers import (
     problem_of,
     read_result,
 )
+from verify import gs1
 from verify.tiles import WIDTH, tile_path
 
 TIMEOUT_S = 30.0  # an answer waits for publication, which takes under a second; a farm's network may take the rest
@@ -91,6 +92,10 @@ class LogClient:
         answer = self._request("POST", "/codes", b"".join(leaves), "application/octet-stream")
         if answer.status != 201:
             raise Unexpected(explain(answer), status=answer.status)
+
+    def bundle(self, subject: str) -> bytes:
+        """Read the bundle of a GS1 subject (canonical URI).  Raises LogError; Unexpected of status 404 where none is logged."""
+        return self._read(subject.removeprefix(gs1.HOST))
 
     def statement(self, digest: bytes) -> bytes:
         """Read a stored statement with the disclosures that everybody may see.  Raises LogError."""

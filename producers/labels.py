@@ -27,7 +27,7 @@ from verify.merkle import Hash
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U
 SERIAL_BITS = 100  # 20 characters of 5 bits: as long as AI 21 may be
-MAX_COUNT = 1_000_000  # codes of one commitment; more, and a top-up is due
+MAX_COUNT = 65_536  # codes of one commitment: what a log takes the leaves of (POST /codes); more, and a top-up is due
 
 
 class WrongSecret(ValueError):
@@ -106,9 +106,14 @@ def leaf_input(lot: str, index: int, code: str) -> bytes:
     return sha256(lot.encode()).digest() + index.to_bytes(4, "big") + code.encode()
 
 
-def create_secret(path: Path, lot: str) -> bytes:
-    """Make the secret of a lot.  Raises FileExistsError: a lost secret cannot be had again, and a second one is a top-up."""
-    secret = secrets.token_bytes(32)
+def new_secret() -> bytes:
+    """Make a secret, in memory only: what depends on it can be checked before anything is written."""
+    return secrets.token_bytes(32)
+
+
+def create_secret(path: Path, lot: str, secret: bytes | None = None) -> bytes:
+    """Write the secret of a lot, a new one where none is given.  Raises FileExistsError: a lost one cannot be had again."""
+    secret = secret or new_secret()
     text = json.dumps({"lot": lot_uri(lot), "secret": strict.b64u_encode(secret)})
     create_private(path, text.encode() + b"\n")
     return secret

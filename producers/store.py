@@ -69,6 +69,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE item ADD COLUMN ended TEXT CHECK (ended IN ('replaced', 'given up'))",
         "ALTER TABLE alarm ADD COLUMN acknowledged_ms INTEGER",
     ),
+    # Hashes of item codes by the root that a commitment states, until the log has them (commitments.py).
+    ("CREATE TABLE leaves (root BLOB PRIMARY KEY, leaves BLOB NOT NULL) STRICT",),
 )
 
 

@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from producers.answers import LogError
+from producers.answers import LogError, Unexpected
 from producers.client import LogClient
+from producers.commitments import Commitments
 from producers.delivery import Delivery, deliver
 from producers.follow import pin
 from producers.keys import needs_passphrase, read_key
@@ -23,7 +24,9 @@ from producers.outbox import Outbox
 from producers.sign import PrivateKey, jwk_of
 from verify import gs1
 from verify.errors import VerificationError
+from verify.merkle import Hash
 from verify.policy import Policy
+from verify.strict import b64u_encode
 
 GOOD, BAD, USAGE, NOT_SENT = 0, 1, 2, 3
 
@@ -49,8 +52,11 @@ NEXT: Mapping[str, str] = {
     "请登记机构登记此密钥,然后运行 submit --again",
     "revoked-key": "this key is ended for ever: make a new one (`keygen`, `enroll`), then `submit --sign-again NEW-KEY` / "
     "此密钥已永久吊销:请生成新密钥(keygen、enroll),再运行 submit --sign-again 新密钥",
-    "not-commissioner": "only who may name the lot speaks for it: let the registrar grant its prefix (`enroll --mint`) / "
-    "只有获准命名该批次的主体才能代表它:请登记机构登记其前缀(enroll --mint)",
+    "not-commissioner": "either the log has no harvest of this lot from you yet: tell it, then run `submit --again`; or you may "
+    "not name the lot: let the registrar grant its prefix (`enroll --mint`) / "
+    "账本中尚无本方对该批次的采收记录:请先上传,再运行 submit --again;或本方无权命名该批次:请登记机构登记其前缀(enroll --mint)",
+    "second-commitment": "more labels of this lot need a new --secret file, and --previous with the digest of its last commitment"
+    " (`labels` names it) / 追加标签:请用新的密钥文件,并以 --previous 指明该批次上一份承诺的摘要",
 }
 """What a farm does about a refusal, by its code."""
 
@@ -176,7 +182,40 @@ def save_and_send(
     with Outbox.open(outbox_file) as outbox:
         added = outbox.add(statements, now_ms=now_ms(), jwk=jwk_of(key.public_key()))
         say(f"signed and saved / 已签名保存 {added.stored}   saved before / 此前已有 {added.duplicate}")
-        return send(outbox, server, policy_file)
+        code = send(outbox, server, policy_file)
+    return hand_in(outbox_file, server, code)
+
+
+def hand_in(outbox_file: Path, server: str | None, code: int) -> int:
+    """
+    Hand in the codes of every commitment that is logged by now; the exit code, where it was `code` so far.
+
+    What cannot be handed in stays in the outbox, and the next command that sends tries again.
+    """
+    with Commitments.open(outbox_file) as kept:
+        due = kept.due()
+        if not due:
+            return code
+        try:
+            if server is not None:
+                _hand_in(kept, due, server)
+        except LogError as error:
+            complain(f"the codes were not handed in / 标签的哈希尚未提交: {error}")
+        left = len(kept.due())
+    if left:
+        say(f"item codes of {left} commitments cannot be proven yet: run `submit` / {left} 份承诺的标签尚无法核验:请运行 submit")
+    return NOT_SENT if left and code == GOOD else code
+
+
+def _hand_in(kept: Commitments, due: Sequence[Hash], server: str) -> None:
+    with LogClient(server) as client:
+        for root in due:
+            try:
+                kept.hand_in(root, client)
+                say(f"codes handed in / 已提交标签的哈希: root / 根 {b64u_encode(root)}")
+            except Unexpected as error:
+                # About these codes; the next ones may be welcome.
+                complain(f"{b64u_encode(root)}: {error}")
 
 
 def canonical(text: str, key: str) -> str:

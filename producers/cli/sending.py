@@ -14,6 +14,7 @@ from producers.answers import LogError
 from producers.cli import common
 from producers.cli.common import BAD, DEFAULT_OUTBOX, NOT_SENT, MaybeIssuer, OutboxFile, Passphrase, PolicyFile, Server
 from producers.client import LogClient
+from producers.commitments import Commitments
 from producers.follow import Watch, follow
 from producers.outbox import STATES, Outbox
 from producers.resigning import sign_again
@@ -50,7 +51,8 @@ def submit(
             common.say(f"{box.refusals.retry(now_ms=now_ms)} to be tried again / 重新上传")
         if give_up:
             common.say(f"{box.refusals.give_up(now_ms=now_ms)} given up, kept in the archive / 已放弃,仍存档")
-        return common.send(box, server, policy)
+        code = common.send(box, server, policy)
+    return common.hand_in(outbox, server, code)
 
 
 def show_status(
@@ -79,6 +81,9 @@ def show_status(
         if acknowledge:
             common.say(f"{box.seen.acknowledge(now_ms=common.now_ms())} acknowledged / 条告警已阅")
     unchecked += found.unchecked
+    with Commitments.open(outbox) as kept:
+        if due := len(kept.due()):
+            unchecked.append(f"item codes of {due} commitments: run `submit` / {due} 份承诺的标签:请运行 submit")
     _show(found, unchecked, as_json)
     if found.exit_code == BAD:
         return BAD

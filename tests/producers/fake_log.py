@@ -23,6 +23,7 @@ from verify.errors import VerificationError
 from verify.note import COSIGNER, LOG
 from verify.proof import TlogProof
 from verify.statement import Statement, parse_statement
+from verify.strict import b64u_encode
 from verify.tiles import WIDTH, tile_path
 
 ORIGIN = "log.example/fake"
@@ -83,6 +84,15 @@ class FakeLog:
             self.append(raw)
         index, digest = self.places[statement.signing_input]
         return {"status": status, "index": index, "digest": digest.hex()}
+
+    def take(self, leaves: bytes) -> tuple[int, str, bytes]:
+        """What POST /codes answers: only leaves under a logged root are taken."""
+        hashes = [leaves[at : at + 32] for at in range(0, len(leaves), 32)]
+        root = b64u_encode(merkle.root(merkle.roots_reader(hashes), len(hashes)))
+        if root not in [parse_statement(raw).subject.get("root") for raw in self.statements.values()]:
+            return 422, "application/problem+json", b'{"code":"not-committed","title":"no such commitment"}'
+        self.leaves.append(leaves)
+        return 201, "application/json", b"{}"
 
     def receipt(self, index: int) -> dict[str, Any]:
         """Time and proof of an entry."""
@@ -184,8 +194,7 @@ def _handler(log: FakeLog) -> type[BaseHTTPRequestHandler]:
 
         def _post(self, body: bytes, media: str) -> tuple[int, str, bytes]:
             if media == "application/octet-stream":
-                log.leaves.append(body)
-                return 201, "application/json", b"{}"
+                return log.take(body)
             if media == "text/plain":
                 rows = [log.admit(line) | {"line": at} for at, line in enumerate(body.splitlines(), 1)]
                 return 200, "application/jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in rows)
