@@ -22,9 +22,8 @@ from decimal import Decimal
 
 from producers.epcis import kde
 from producers.epcis.identity import mint_event_id
-from producers.epcis.parts import Handover, Occasion, Things, timestamp
+from producers.epcis.parts import Handover, Occasion, Things, object_uri, timestamp
 from producers.epcis.text import encode
-from verify.gs1 import canonical_uri
 
 Event = dict[str, object]
 
@@ -147,7 +146,7 @@ def _aggregation(parent: str, children: Things, at: Occasion, action: str, step:
     what = children.members("childEPCs", "childQuantityList")
     if not what and action != "DELETE":
         raise ValueError("an aggregation names its children")
-    named = {"action": action, "parentID": canonical_uri(parent), **what, "bizStep": step}
+    named = {"action": action, "parentID": object_uri(parent), **what, "bizStep": step}
     return _event("AggregationEvent", at, named)
 
 

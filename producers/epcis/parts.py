@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from producers.epcis.kde import Reference
-from verify.gs1 import canonical_uri
+from verify.gs1 import canonical_uri, subjects_of_uri
 
 MAX_AMOUNT = Decimal(10) ** 12
 MAX_PLACES = 6  # a gram in tonnes
@@ -52,7 +52,7 @@ class LotQuantity:
 
     def element(self) -> dict[str, object]:
         """As quantityElement.  Raises Malformed for an identifier that cannot be used."""
-        shown: dict[str, object] = {"epcClass": canonical_uri(self.lot)}
+        shown: dict[str, object] = {"epcClass": object_uri(self.lot)}
         if self.quantity is not None:
             shown["quantity"] = self.quantity.amount
             if self.quantity.unit:
@@ -70,7 +70,7 @@ class Things:
 
     def members(self, items_name: str, lots_name: str) -> dict[str, object]:
         """Under the names that the type of event has for them; what is empty is left out."""
-        items = list(dict.fromkeys(map(canonical_uri, self.items)))
+        items = list(dict.fromkeys(map(object_uri, self.items)))
         lots = [one.element() for one in self.lots]
         return {name: value for name, value in ((items_name, items), (lots_name, lots)) if value}
 
@@ -134,6 +134,17 @@ class Occasion:
         if self.certificates:
             shown["certificationInfo"] = list(self.certificates)
         return shown
+
+
+def object_uri(text: str) -> str:
+    """
+    The canonical link of an object; an item that was named with its lot keeps the lot.  Raises Malformed.
+
+    Such a link names two subjects.  Without the lot nobody could tell that the serial is one of a committed lot's codes,
+    which must not stand in clear before its sale (protocol.md section 1).
+    """
+    item, *lot = subjects_of_uri(text)
+    return f"{lot[0]}/21/{item.rpartition('/')[2]}" if lot else item
 
 
 def timestamp(time: datetime) -> str:

@@ -68,6 +68,18 @@ def test_a_harvest_carries_what_the_law_asks_of_it() -> None:
     assert event[kde.HARVESTER] == harvester[kde.HARVESTER]
 
 
+def test_an_item_that_is_named_with_its_lot_is_told_with_its_lot_so_that_no_code_gets_round_the_rule_on_serials() -> None:
+    item, packed = "https://shop.example/01/9521234000020/22/V/10/PK0302-01/21/A%2FB?17=260401", f"{PACKED}/21/A%2FB"
+    at, pallet = occasion(), Things(items=(PALLET,))
+    shipped = build.ship(Things(items=(item, packed)), at, Handover(FARM, HUB_PARTY))
+    assert shipped["epcList"] == [packed]
+    assert read_event(shipped).uris == ("https://id.gs1.org/01/09521234000020/21/A%2FB", PACKED)
+    assert build.ship(lots(item, "1", "H87"), at, Handover(FARM, HUB_PARTY))["quantityList"] == [
+        {"epcClass": packed, "quantity": Decimal(1), "uom": "H87"}
+    ]
+    assert build.aggregate(item, pallet, at)["parentID"] == packed
+
+
 def test_a_season_from_field_to_family_passes_the_log() -> None:
     at, pallet = occasion(), Things(items=(PALLET,))
     handover = Handover(FARM, HUB_PARTY, FIELD, HUB)
