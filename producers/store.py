@@ -78,8 +78,20 @@ class OutboxRefused(ValueError):
     """This file is no outbox that this version can use."""
 
 
+class OutboxBusy(Exception):
+    """Another command writes to the outbox for longer than one waits."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another command is using the outbox: nothing was lost, try again when it has ended / "
+            "另一个命令正在使用发件箱:没有丢失任何内容,请待其结束后重试"
+        )
+
+
 def connect(path: Path) -> sqlite3.Connection:
-    """Open or create the file and bring its tables up to date.  Raises OutboxRefused, OSError."""
+    """Open or create the file and bring its tables up to date.  Raises OutboxRefused, OutboxBusy, OSError."""
+    if path.is_dir():
+        raise OutboxRefused(f"{path} is a folder: an outbox is a file, as {path / 'outbox.db'} / 这是文件夹,发件箱应为文件")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         _create(path)
@@ -101,22 +113,40 @@ def _create(path: Path) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        raise _unusable(path, error) from None
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         _migrate(connection)
-    except (sqlite3.DatabaseError, OutboxRefused) as error:
+    except BaseException as error:
         connection.close()
-        raise OutboxRefused(f"{path} cannot be used as an outbox / 无法用作发件箱: {error}") from None
+        if isinstance(error, sqlite3.DatabaseError | OutboxRefused):
+            raise (OutboxBusy() if _is_busy(error) else _unusable(path, error)) from None
+        raise
     return connection
+
+
+def _unusable(path: Path, error: Exception) -> OutboxRefused:
+    return OutboxRefused(f"{path} cannot be used as an outbox / 无法用作发件箱: {error}")
+
+
+def _is_busy(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing; whatever is raised inside passes through after a rollback."""
+    """All or nothing; whatever is raised inside passes through after a rollback.  Raises OutboxBusy."""
     # IMMEDIATE: whoever will write says so at once, so that two commands wait for each other and neither fails.
-    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if _is_busy(error):
+            raise OutboxBusy from None
+        raise
     try:
         yield
     except BaseException:

@@ -4,6 +4,8 @@ The command line put together, and every refusal said as one sentence.
 Not here: what the commands do.
 """
 
+import io
+import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -13,20 +15,20 @@ from typer.exceptions import TyperException
 from producers import cli
 from producers.answers import LogError
 from producers.cli import events, importing, keys, labels, saying, sending
-from producers.cli.common import USAGE, complain
+from producers.cli.common import NOT_SENT, USAGE, complain
 from producers.epcis.problems import DocumentRefused, EventRefused
 from producers.keys import KeyRefused
 from producers.labels import WrongSecret
 from producers.outbox import EventIdTaken
 from producers.private import NotPrivate
 from producers.records import NotWithholdable
-from producers.store import OutboxRefused
+from producers.store import OutboxBusy, OutboxRefused
 from verify.errors import VerificationError
 
 # What a person can put right; anything else is a fault of ours and shows its trace.
 REFUSALS = (
     DocumentRefused, EventRefused, EventIdTaken, KeyRefused, LogError, NotPrivate, NotWithholdable, OSError,
-    OutboxRefused, VerificationError, WrongSecret,
+    OutboxRefused, UnicodeDecodeError, VerificationError, WrongSecret, sqlite3.OperationalError,
 )  # fmt: skip
 
 OURS: Mapping[type[OSError], str] = {
@@ -57,6 +59,10 @@ def build() -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no Chinese shows it escaped: better than a command that ends in the middle.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = build()(args=None if arguments is None else list(arguments), standalone_mode=False, prog_name="producers")
     except TyperException as error:
@@ -65,15 +71,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except typer.Abort:
         return USAGE
+    except OutboxBusy as error:
+        complain(str(error))
+        return NOT_SENT
     except REFUSALS as error:
         where = getattr(error, "where", None)
-        text = sentence(error) if isinstance(error, OSError) else str(error)
-        complain(f"{text} [{where}]" if where else text)
+        complain(f"{sentence(error)} [{where}]" if where else sentence(error))
         return USAGE
     return code if isinstance(code, int) else 0
 
 
-def sentence(error: OSError) -> str:
+def sentence(error: Exception) -> str:
+    """What was refused, in words for the person who typed it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "a file that was named here is not text in UTF-8, as a policy has to be / 所给文件(如策略文件)不是 UTF-8 文本"
+    if isinstance(error, sqlite3.OperationalError):
+        return f"the outbox cannot be written or read / 发件箱无法读写: {error}"
+    return machine(error) if isinstance(error, OSError) else str(error)
+
+
+def machine(error: OSError) -> str:
     """What the machine refused, with the file that the person named."""
     file = error.filename2 or error.filename
     for kind, words in OURS.items():

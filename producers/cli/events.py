@@ -112,14 +112,13 @@ def event(
         raise typer.BadParameter(f"one of {', '.join(KINDS)}", param_hint="KIND")
     party, where = common.canonical(issuer, "417"), common.canonical(place, "414")
     references = tuple(_reference(one) for one in reference or ())
-    facts = Facts(
-        things=_things(things), into=_things(into or []), parent=_uri(parent), commodity=commodity, variety=variety,
-        partner=common.canonical(partner, "417") if partner else "", field=field, description=description, last=last,
-        partner_place=common.canonical(partner_place, "414") if partner_place else "",
-        at=Occasion(_time(time), party, place=where, location=where if kind != "ship" else "", references=references),
-    )  # fmt: skip
     try:
-        text = encode(KINDS[kind](facts))
+        text = encode(KINDS[kind](Facts(
+            things=_things(things), into=_things(into or []), parent=_uri(parent), commodity=commodity, variety=variety,
+            partner=common.canonical(partner, "417") if partner else "", field=field, description=description, last=last,
+            partner_place=common.canonical(partner_place, "414") if partner_place else "",
+            at=Occasion(_time(time), party, place=where, location=where if kind != "ship" else "", references=references),
+        )))  # fmt: skip
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     EventValidator.build().check(text, now=datetime.now(UTC))

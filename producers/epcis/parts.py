@@ -115,7 +115,7 @@ class Occasion:
     def __post_init__(self) -> None:
         offset = self.time.utcoffset()
         if offset is None or abs(offset) > MAX_OFFSET or offset % timedelta(minutes=1):
-            raise ValueError("a time needs an offset of whole minutes, at most 14 hours / 时区须为整分钟,最多 14 小时")
+            raise ValueError("a time needs an offset of whole minutes, at most 14 hours / 时区偏移须为整分钟,不超过 14 小时")
         if not all(":" in name for name in self.extra):
             raise ValueError("an extension member carries its prefix")
 

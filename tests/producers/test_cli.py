@@ -2,17 +2,21 @@
 
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from producers import store
 from producers.cli.app import main
 from producers.keys import read_key
+from producers.outbox import Outbox
 from producers.sign import jwk_of
 from tests.producers.fake_log import ORIGIN, FakeLog
 from tests.producers.farm import FARM, HARVEST, LOT, PLACE, csv_file, document, event_text, statement
@@ -280,6 +284,7 @@ class TestEvents:
         (("harvest", "01/09521234000014/10/H7", "--commodity", "x"), "check digit"),
         (("sell", LOT, "--time", "yesterday"), "RFC 3339"),
         (("sell", LOT, "--time", "2099-01-01T00:00:00Z"), "24 hours ahead"),
+        (("sell", LOT, "--time", "2026-11-28T06:00:00+15:00"), "at most 14 hours"),
         (("sell", LOT, "--reference", "4711"), "KIND:NUMBER"),
     ])  # fmt: skip
     def test_what_is_missing_or_wrong_is_said(
@@ -380,6 +385,56 @@ class TestLabels:
         make = ["labels", lot, "--count", "3", "--secret", "h7.json", "--out", "a", "--resolver", resolver]
         assert run(*make) == USAGE
         assert not (farm / "h7.json").exists()
+
+
+class TestWhatCannotBeUsed:
+    """A farm reads one sentence, never a trace."""
+
+    @pytest.mark.parametrize("content", ["log 溯源\n".encode("gbk"), bytes(range(256))], ids=["GBK", "binary"])
+    @pytest.mark.parametrize("command", [
+        ("submit",), ("status", "--offline"), ("event", "sell", LOT, "--place", PLACE),
+        ("enroll", "--role", "lab", "--name-en", "Li"),
+        ("labels", LOT, "--count", "1", "--secret", "s", "--out", "o", "--resolver", "https://id.example.org"),
+    ], ids=lambda command: command[0])  # fmt: skip
+    def test_a_policy_that_is_no_text_is_said_to_be_none(
+        self, farm: Path, log: FakeLog, capsys: pytest.CaptureFixture[str], command: tuple[str, ...], content: bytes
+    ) -> None:
+        Outbox.open(farm / "outbox.db").__exit__(None, None, None)
+        (farm / "policy").write_bytes(content)
+        server = ("--server", log.server) if command[0] != "status" else ()
+        assert run(*command, *server, "--policy", "policy") == USAGE
+        assert "not text in UTF-8" in capsys.readouterr().err
+        assert not (farm / "s").exists()
+
+    @pytest.mark.parametrize("command", [("submit",), ("status",), ("event", "sell", LOT, "--place", PLACE)])
+    def test_a_folder_is_no_outbox(self, farm: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
+        assert run(*command, "--outbox", str(farm)) == USAGE
+        assert "is a folder" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("command", [("submit", "--again"), ("event", "sell", LOT, "--place", PLACE)])
+    def test_who_meets_an_outbox_that_another_command_holds_is_told_to_try_again(
+        self, farm: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+    ) -> None:
+        Outbox.open(farm / "outbox.db").__exit__(None, None, None)
+        monkeypatch.setattr(store, "BUSY_S", 0.0)
+        with closing(sqlite3.connect(farm / "outbox.db", isolation_level=None)) as holding:
+            holding.execute("BEGIN IMMEDIATE")
+            assert run(*command) == NOT_SENT
+        assert "another command is using the outbox: nothing was lost" in capsys.readouterr().err
+
+    def test_too_many_codes_are_refused_and_leave_no_secret_behind(self, farm: Path) -> None:
+        make = ["labels", LOT, "--secret", "s", "--out", "o", "--resolver", "https://id.example.org", "--count"]
+        assert run(*make, "1000001") == USAGE
+        assert not (farm / "s").exists()
+
+    def test_a_terminal_without_chinese_is_shown_it_escaped(self, farm: Path) -> None:
+        (farm / "a.json").write_text(document(event_text(1)), "utf-8")
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": "latin-1"}
+        command = [sys.executable, "-m", "producers"]
+        for arguments, code in ((["import", "a.json"], NOT_SENT), (["status", "--offline"], NOT_SENT)):
+            ended = subprocess.run([*command, *arguments], env=environment, capture_output=True, check=False)
+            assert (ended.returncode, b"Traceback" in ended.stderr) == (code, False)
+            assert b"\\u" in ended.stdout
 
 
 def test_it_runs_as_a_module_with_the_same_exit_codes(home: Path) -> None:
