@@ -14,6 +14,7 @@ from ledger.pooling import Outcome
 from producers.control import KeyRevocation, PartyRegistration
 from producers.keys import Enrolment
 from producers.kinds import Subject
+from producers.minting import NoPrefix, check_mint_prefix
 from producers.records import record, sign_record
 from verify.errors import VerificationError
 
@@ -35,6 +36,11 @@ def grant(
         id=asked.party, log=asked.log, name=asked.name, roles=role or asked.roles, jwk=asked.jwk,
         mint=asked.mint if mint is None else mint, possession=asked.possession,
     )  # fmt: skip
+    for prefix in subject.mint:
+        try:
+            check_mint_prefix(prefix)
+        except NoPrefix as error:
+            fail(f"mint: {error}")  # a grant is final, and under a prefix that matches nothing no lot is ever the party's
     with office() as desk:
         say(_sent(desk, subject))
 

@@ -1,6 +1,7 @@
 """`keygen` and `enroll`: a key, and the request by which a registrar is asked to grant it."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from producers.cli.common import (
 )
 from producers.client import LogClient
 from producers.keys import Algorithm, enrol, generate_key, write_key
+from producers.minting import NoPrefix, mint_prefix
 from producers.sign import jwk_of
 from verify.checkpoint import Checkpoint
 from verify.note import parse_note
@@ -57,7 +59,7 @@ def enroll(
     role: Annotated[list[str], typer.Option(help="producer, warehouse, retailer ...; repeatable")],
     name_en: Annotated[str, typer.Option(help="Your name in English")] = "",
     name_zh: Annotated[str, typer.Option(help="您的名称")] = "",
-    mint: Annotated[list[str] | None, typer.Option(help="Lots you name, as https://id.gs1.org/01/GTIN; repeatable")] = None,
+    mint: Annotated[list[str] | None, typer.Option(help="Lots you name: GTIN or prefix URI; repeatable / GTIN 或前缀")] = None,
     origin: Annotated[str, typer.Option(help="The log's name; else from --policy, else asked of --server")] = "",
     out: Annotated[Path | None, typer.Option(help="Write the request here; else to stdout")] = None,
     server: Server = None,
@@ -68,9 +70,10 @@ def enroll(
     if not name_en and not name_zh:
         raise typer.BadParameter("give --name-en or --name-zh / 请填写名称", param_hint="--name-zh")
     name = {tag: text for tag, text in (("en", name_en), ("zh", name_zh)) if text}
+    prefixes = _prefixes(mint or [])
     request = enrol(
         open_key(key, passphrase), origin=origin or _origin(server, policy), party=canonical(issuer, "417"), name=name,
-        roles=role, mint=[prefix.strip() for prefix in mint or []],
+        roles=role, mint=prefixes,
     )  # fmt: skip
     text = json.dumps(request.to_json(), ensure_ascii=False, indent=1) + "\n"
     if out is None:
@@ -78,6 +81,8 @@ def enroll(
     else:
         with out.open("x", encoding="utf-8") as file:
             file.write(text)
+    if prefixes:
+        say(f"You ask to name the lots that begin with / 申请命名以下开头的批次: {', '.join(prefixes)}")
     if not request.mint and {"producer", "brand-owner"} & set(request.roles):
         say(
             "Without --mint you may name no lots: shoppers would read your harvests as a stranger's claim. / "
@@ -88,6 +93,13 @@ def enroll(
         f"{thumbprint(request.jwk)}"
     )
     return GOOD
+
+
+def _prefixes(texts: Sequence[str]) -> list[str]:
+    try:
+        return list(dict.fromkeys(map(mint_prefix, texts)))
+    except NoPrefix as error:
+        raise typer.BadParameter(str(error), param_hint="--mint") from None
 
 
 def _origin(server: str | None, policy: Path | None) -> str:

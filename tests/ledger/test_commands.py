@@ -125,6 +125,17 @@ def test_a_registrar_grants_lists_and_revokes(made: Path, tmp_path: Path) -> Non
     assert "not a request" in run("party", "grant", str(made / "ledger.db"), code=1)
 
 
+@pytest.mark.parametrize("mint", ["09520001000010", f"{GTIN}/", "https://id.gs1.org/01/0952", "foo", ""])
+def test_a_registrar_grants_no_prefix_that_no_lot_begins_with(made: Path, tmp_path: Path, mint: str) -> None:
+    asked = request(tmp_path / "request.json")
+    told = json.loads(Path(asked).read_text())
+    Path(asked).write_text(json.dumps(told | {"mint": [mint]}))
+    assert run("party", "grant", asked, code=1).startswith("mint: ")
+    assert run("party", "grant", asked, "--mint", mint, code=1).startswith("mint: ")
+    assert FARM not in run("party", "list")
+    assert "published at 1" in run("party", "grant", asked, "--mint", GTIN)
+
+
 def test_a_command_leaves_the_work_to_a_running_service(made: Path, tmp_path: Path) -> None:
     settings = Settings()
     database = database_of(settings)

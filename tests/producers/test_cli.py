@@ -88,7 +88,7 @@ class TestKeys:
     def test_an_enrolment_is_what_a_registrar_checks(self, farm: Path, log: FakeLog, capsys: pytest.CaptureFixture[str]) -> None:
         log.append(statement(1))
         capsys.readouterr()
-        prefix = "https://id.gs1.org/01/0952"
+        prefix = "https://id.gs1.org/01/09521234"
         ask = ["enroll", "--role", "producer", "--role", "brand-owner", "--name-en", "Li", "--name-zh", "李", "--mint", prefix]
         assert run(*ask, "--server", log.server) == GOOD
         request = json.loads(capsys.readouterr().out)
@@ -96,6 +96,19 @@ class TestKeys:
         assert request["roles"] == ["producer", "brand-owner"]
         message = possession_message(ORIGIN, FARM, thumbprint(request["jwk"]))
         verify_bytes(message, b64u_decode(request["possession"]), request["jwk"])
+
+    def test_lots_are_asked_for_under_the_one_spelling_that_readers_compare(
+        self, farm: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        ask = ["enroll", "--role", "producer", "--name-en", "Li", "--origin", ORIGIN]
+        capsys.readouterr()
+        assert run(*ask, "--mint", "9521234000013", "--mint", " 09521234000013 ", "--mint", "9521234") == GOOD
+        said = capsys.readouterr()
+        wanted = ["https://id.gs1.org/01/09521234000013", "https://id.gs1.org/01/09521234"]
+        assert json.loads(said.out)["mint"] == wanted
+        assert f"begin with / 申请命名以下开头的批次: {', '.join(wanted)}" in said.err
+        assert run(*ask, "--mint", "9521234000014") == USAGE
+        assert "check digit" in capsys.readouterr().err
 
     @pytest.mark.parametrize("missing", ["--name-en", "--origin", "--role"])
     def test_an_enrolment_says_what_it_lacks(self, farm: Path, capsys: pytest.CaptureFixture[str], missing: str) -> None:
