@@ -22,12 +22,13 @@ from producers.labels import WrongSecret
 from producers.outbox import EventIdTaken
 from producers.private import NotPrivate
 from producers.records import NotWithholdable
+from producers.resolver import NoResolver
 from producers.store import OutboxBusy, OutboxRefused
 from verify.errors import VerificationError
 
 # What a person can put right; anything else is a fault of ours and shows its trace.
 REFUSALS = (
-    DocumentRefused, EventRefused, EventIdTaken, KeyRefused, LogError, NotPrivate, NotWithholdable, OSError,
+    DocumentRefused, EventRefused, EventIdTaken, KeyRefused, LogError, NoResolver, NotPrivate, NotWithholdable, OSError,
     OutboxRefused, UnicodeDecodeError, VerificationError, WrongSecret, sqlite3.OperationalError,
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from producers.cli.committing import Speaker, check_origin, commit
 from producers.cli.common import DEFAULT_OUTBOX, GOOD, MaybeIssuer, MaybeKeyFile, OutboxFile, Passphrase, PolicyFile, Server
 from producers.cli.printing import Job
 from producers.labels import MAX_COUNT, ItemCodes, lot_uri, new_secret, read_secret
+from producers.resolver import NoResolver, check_resolver, is_private
 from verify.strict import b64u_encode
 
 
@@ -35,12 +36,11 @@ def labels(
     passphrase: Passphrase = None,
 ) -> int:
     """Make item codes and sheets; with --issuer and --key also sign the commitment. 生成防伪标签"""
-    uri, target = lot_uri(lot), resolver or server or ""
-    if not target.startswith(("http://", "https://")):
-        raise typer.BadParameter("an address like https://id.example.org", param_hint="--resolver")
+    uri, target = lot_uri(lot), _target(resolver, server)
     is_new = not secret.exists()
     codes = ItemCodes(uri, new_secret() if is_new else read_secret(secret, uri), count)
     job = Job(codes, target, out, secret, is_new, png)
+    job.check_texts()
     if not issuer or key is None:
         job.check_free()
         job.save_secret()
@@ -51,3 +51,19 @@ def labels(
     check_origin(speaker, origin)
     common.say(f"{count} codes; root / 根 {b64u_encode(codes.root)}")
     return commit(job, speaker, origin=origin, previous=previous or None)
+
+
+def _target(resolver: str, server: str | None) -> str:
+    target = resolver or server or ""
+    try:
+        check_resolver(target)
+    except NoResolver as error:
+        raise typer.BadParameter(str(error), param_hint="--resolver") from None
+    if not resolver:
+        common.say(f"the labels point to {target}, the --server: give --resolver for another / 标签指向服务器地址 {target}")
+    if is_private(target):
+        common.complain(
+            f"{target}: NO SHOPPER CAN OPEN THIS ADDRESS, only this machine or network can: print nothing with it but a trial / "
+            f"消费者无法打开此地址,仅限本机或本网络:请勿用于正式标签"
+        )
+    return target

@@ -15,6 +15,7 @@ from producers.cli import common
 from producers.commitments import Commitment
 from producers.labels import ItemCodes, create_secret
 from producers.private import create_private
+from producers.resolver import check_label
 from verify import gs1
 from verify.strict import b64u_encode
 
@@ -34,6 +35,11 @@ class Job:
     def texts(self) -> list[str]:
         """What the labels say, in the order of the codes."""
         return [self.codes.label(index, self.resolver) for index in range(self.codes.count)]
+
+    def check_texts(self) -> None:
+        """Read every label back before one is printed.  Raises NoResolver."""
+        for index, text in enumerate(self.texts()):
+            check_label(text, lot=self.codes.lot, serial=self.codes.serial(index))
 
     def listed(self) -> bytes:
         """The content of codes.json."""

@@ -9,8 +9,10 @@ import pytest
 
 from producers.cli.app import main
 from producers.labels import ItemCodes, read_secret
+from producers.resolver import NoResolver, check_label, check_resolver, is_private
 from tests.producers.fake_log import ORIGIN, FakeLog, Problem
 from tests.producers.farm import FARM, LOT, PLACE
+from verify import gs1
 from verify.statement import Statement, parse_statement
 
 GOOD, BAD, USAGE, NOT_SENT = 0, 1, 2, 3
@@ -145,3 +147,51 @@ class TestAgain:
         assert run(*MAKE, "--out", "b", "--origin", ORIGIN) == NOT_SENT
         assert run("submit", "--server", log.server) == GOOD
         assert len(log.entries) == 1
+
+
+class TestAddress:
+    BARE = ("labels", LOT, "--count", "2", "--secret", "h7.json", "--out", "out", "--origin", ORIGIN)
+
+    @pytest.mark.parametrize("address", [
+        "https://", "https:///x", "id.example.org", "ftp://id.example.org", "https://id.example.org/x?y=1", "https://id.example.org#f",
+        "https://a b", "https://a..b", "https://-a.example", "https://user@id.example.org", "https://id.example.org:99999",
+        "https://id.example.org//x", "Https://id.example.org", "https://id.example.org/%", "https://id.example.org/溯源",
+    ])  # fmt: skip
+    def test_an_address_that_no_phone_opens_is_refused_before_anything_is_written(self, farm: Path, address: str) -> None:
+        assert run(*self.BARE, "--resolver", address) == USAGE
+        assert sorted(path.name for path in farm.iterdir()) == ["farm.pem"]
+
+    def test_a_chinese_name_is_refused_with_the_form_that_labels_can_hold(
+        self, farm: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(*self.BARE, "--resolver", "https://溯源.中国") == USAGE
+        assert "xn--" in capsys.readouterr().err
+
+    def test_capitals_which_make_a_smaller_code_are_taken(self, farm: Path) -> None:
+        assert run(*self.BARE, "--resolver", "HTTPS://ID.EXAMPLE.ORG") == NOT_SENT
+        for text in json.loads((farm / "out/codes.json").read_text())["codes"]:
+            assert text.startswith("HTTPS://ID.EXAMPLE.ORG/01/09521234000013/10/H7/21/")
+            assert gs1.parse_label(text).parts["10"] == "H7"
+
+    def test_a_farm_is_warned_that_shoppers_cannot_open_an_address_of_its_own_machine(
+        self, farm: Path, log: FakeLog, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(*self.BARE, "--server", log.server) == GOOD
+        said = capsys.readouterr().err
+        assert f"the labels point to {log.server}" in said
+        assert "NO SHOPPER CAN OPEN THIS ADDRESS" in said
+
+    @pytest.mark.parametrize(("address", "private"), [
+        ("http://localhost:8000", True), ("http://127.0.0.1/x", True), ("http://[::1]:8000", True), ("http://a.localhost", True),
+        ("http://192.168.1.5", True), ("HTTP://LOCALHOST", True), ("https://id.example.org", False), ("https://8.8.8.8", False),
+    ])  # fmt: skip
+    def test_which_addresses_only_this_machine_or_network_can_open(self, address: str, private: bool) -> None:
+        check_resolver(address)
+        assert is_private(address) == private
+
+    def test_a_label_that_leads_to_another_item_is_not_printed(self) -> None:
+        text = f"https://id.example.org{LOT.removeprefix(gs1.HOST)}/21/A"
+        check_label(text, lot=LOT, serial="A")
+        for wrong in (text + "B", text.replace("H7", "H8"), text.replace("09521234000013", "09521234000014"), "https:/01/x"):
+            with pytest.raises(NoResolver):
+                check_label(wrong, lot=LOT, serial="A")
