@@ -12,7 +12,7 @@ Places and parties are URIs or GLNs of 13 digits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -83,6 +83,16 @@ KINDS: Mapping[str, Callable[[Facts], build.Event]] = {
     "harvest": _harvest, "pack": _pack, "aggregate": _aggregate, "ship": _ship, "receive": _receive, "sell": _sell,
 }  # fmt: skip
 
+TAKES: Mapping[str, frozenset[str]] = {
+    "harvest": frozenset(("--commodity", "--variety", "--field", "--partner")),
+    "pack": frozenset(("--into", "--description", "--commodity", "--variety", "--field")),
+    "aggregate": frozenset(("--parent",)),
+    "ship": frozenset(("--partner", "--partner-place")),
+    "receive": frozenset(("--partner", "--partner-place")),
+    "sell": frozenset(("--last",)),
+}
+"""The options of a kind beside those of every event; named as the members of Facts."""
+
 
 def event(
     kind: Annotated[str, typer.Argument(help=", ".join(KINDS))],
@@ -113,12 +123,12 @@ def event(
     party, where = common.canonical(issuer, "417"), common.canonical(place, "414")
     references = tuple(_reference(one) for one in reference or ())
     try:
-        text = encode(KINDS[kind](Facts(
+        text = _encoded(kind, Facts(
             things=_things(things), into=_things(into or []), parent=_uri(parent), commodity=commodity, variety=variety,
             partner=common.canonical(partner, "417") if partner else "", field=field, description=description, last=last,
             partner_place=common.canonical(partner_place, "414") if partner_place else "",
             at=Occasion(_time(time), party, place=where, location=where if kind != "ship" else "", references=references),
-        )))  # fmt: skip
+        ))  # fmt: skip
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     EventValidator.build().check(text, now=datetime.now(UTC))
@@ -137,6 +147,21 @@ def _finish(
     signer = common.open_key(key, passphrase)
     statement = sign_record(event_record(text, issuer=party), signer)
     return common.save_and_send([statement], signer, outbox, server, policy)
+
+
+def _encoded(kind: str, told: Facts) -> str:
+    _check_taken(kind, told)
+    return encode(KINDS[kind](told))
+
+
+def _check_taken(kind: str, told: Facts) -> None:
+    """Refuse an option of another kind: dropped in silence, it would be missing from what is signed."""
+    given = {f"--{one.name.replace('_', '-')}" for one in fields(told) if getattr(told, one.name) not in ("", False, Things())}
+    if foreign := given - TAKES[kind] - {"--things", "--at"}:
+        own = ", ".join(sorted(TAKES[kind]))
+        raise typer.BadParameter(
+            f"{kind} does not take this; it takes {own} / 此类事件没有该选项", param_hint=", ".join(sorted(foreign))
+        )
 
 
 def _needed(value: str, option: str) -> str:

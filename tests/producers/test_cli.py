@@ -285,6 +285,20 @@ class TestEvents:
             assert run("event", "harvest", f"{LOT},1,KGM", "--commodity", "tomato", *time) == GOOD
         assert len(log.entries) == 1
 
+    @pytest.mark.parametrize(("kind", "option", "value"), [
+        ("sell", "--partner", "https://warehouse.example/hz"), ("sell", "--into", LOT), ("harvest", "--into", LOT),
+        ("ship", "--last", ""), ("aggregate", "--commodity", "tomato"), ("receive", "--parent", PALLET),
+        ("harvest", "--partner-place", PLACE), ("pack", "--partner", FARM), ("sell", "--description", "tray"),
+    ])  # fmt: skip
+    def test_an_option_of_another_kind_is_refused_and_never_left_out_of_what_is_signed(
+        self, farm: Path, capsys: pytest.CaptureFixture[str], kind: str, option: str, value: str
+    ) -> None:
+        assert run("event", kind, LOT, "--place", PLACE, option, *[value] * bool(value)) == USAGE
+        said = capsys.readouterr().err.replace("\n", " ")
+        assert option in said
+        assert f"{kind} does not take this; it takes --" in said
+        assert not (farm / "outbox.db").exists()
+
     @pytest.mark.parametrize(("arguments", "said"), [
         (("cook", LOT), "one of"),
         (("harvest", LOT), "--commodity"),
