@@ -5,6 +5,7 @@ All that can be checked is checked before anything is written.  Then, so that a 
 the leaves and the signed commitment, what the log says to it, the sheets.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,7 @@ def labels(
     passphrase: Passphrase = None,
 ) -> int:
     """Make item codes and sheets; with --issuer and --key also sign the commitment. 生成防伪标签"""
-    uri, target = lot_uri(lot), _target(resolver, server)
+    uri, target, topped_up = lot_uri(lot), _target(resolver, server), _digest(previous)
     is_new = not secret.exists()
     codes = ItemCodes(uri, new_secret() if is_new else read_secret(secret, uri), count)
     job = Job(codes, target, out, secret, is_new, png)
@@ -50,7 +51,7 @@ def labels(
     speaker = Speaker(common.canonical(issuer, "417"), common.open_key(key, passphrase), outbox, server, policy)
     check_origin(speaker, origin)
     common.say(f"{count} codes; root / 根 {b64u_encode(codes.root)}")
-    return commit(job, speaker, origin=origin, previous=previous or None)
+    return commit(job, speaker, origin=origin, previous=topped_up)
 
 
 def _target(resolver: str, server: str | None) -> str:
@@ -67,3 +68,9 @@ def _target(resolver: str, server: str | None) -> str:
             f"消费者无法打开此地址,仅限本机或本网络:请勿用于正式标签"
         )
     return target
+
+
+def _digest(text: str) -> str | None:
+    if text and not re.fullmatch("[0-9A-Fa-f]{64}", text):
+        raise typer.BadParameter("a digest has 64 hexadecimal digits / 摘要为 64 位十六进制数字", param_hint="--previous")
+    return text.lower() or None

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -147,6 +147,67 @@ class TestAgain:
         assert run(*MAKE, "--out", "b", "--origin", ORIGIN) == NOT_SENT
         assert run("submit", "--server", log.server) == GOOD
         assert len(log.entries) == 1
+
+
+class TestNothingIsLeftBehind:
+    """What is refused leaves no secret, no sheets and no outbox: the corrected command then goes through."""
+
+    def test_a_log_that_nobody_named_is_asked_for_before_a_sheet_is_written(self, farm: Path, log: FakeLog) -> None:
+        assert run(*MAKE, "--out", "out") == USAGE
+        assert sorted(path.name for path in farm.iterdir()) == ["farm.pem"]
+        assert run(*MAKE, "--out", "out", "--server", log.server) == GOOD
+
+    @pytest.mark.parametrize("wrong", [
+        ("--policy", "policy"), ("--issuer", "foo"), ("--key", "nokey.pem"), ("--out", "farm.pem"), ("--previous", "00" * 31),
+    ])  # fmt: skip
+    def test_what_else_is_wrong_is_found_before_a_sheet_is_written(self, farm: Path, log: FakeLog, wrong: Sequence[str]) -> None:
+        assert run(*MAKE, "--out", "out", "--server", log.server, *wrong) == USAGE
+        assert sorted(path.name for path in farm.iterdir() if "outbox" not in path.name) == ["farm.pem"]
+        assert run(*MAKE, "--out", "out", "--server", log.server) == GOOD
+
+    @pytest.mark.parametrize("network", [True, False], ids=["logged", "waiting"])
+    def test_a_lot_that_has_its_labels_gets_no_others_printed_for_nothing(
+        self, farm: Path, log: FakeLog, capsys: pytest.CaptureFixture[str], network: bool
+    ) -> None:
+        way = ("--server", log.server) if network else ("--origin", ORIGIN)
+        assert run(*MAKE, "--out", "out", *way) == (GOOD if network else NOT_SENT)
+        first = capsys.readouterr().out.strip()
+        again = ("labels", LOT, "--count", "200", "--secret", "new.json", *ADDRESS, "--out", "more", *way)
+        assert run(*again) == USAGE
+        assert f"--previous {first}" in capsys.readouterr().err
+        assert not (farm / "new.json").exists()
+        assert not (farm / "more").exists()
+
+    def test_a_file_in_the_folder_stops_all_before_the_first_sheet(self, farm: Path) -> None:
+        (farm / "out").mkdir()
+        (farm / "out/sheet-0002.svg").touch()
+        assert run(*MAKE, "--out", "out", "--origin", ORIGIN) == USAGE
+        assert sorted(path.name for path in (farm / "out").iterdir()) == ["sheet-0002.svg"]
+        assert not (farm / "h7.json").exists()
+
+
+class TestTopUp:
+    def test_more_labels_are_made_with_a_new_secret_and_the_digest_that_the_first_ones_printed(
+        self, farm: Path, log: FakeLog, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        capsys.readouterr()
+        assert run(*MAKE, "--out", "out", "--server", log.server) == GOOD
+        first = capsys.readouterr().out.strip()
+        more = ("labels", LOT, "--count", "5", "--secret", "more.json", *ADDRESS, "--out", "more", "--server", log.server)
+        assert run(*more, "--previous", first.upper()) == GOOD
+        assert capsys.readouterr().out.strip() == commitments(log)[1].digest.hex()
+        assert commitments(log)[0].digest.hex() == first
+        assert commitments(log)[1].subject["previous"] == first
+        assert [len(one) // 32 for one in log.leaves] == [60, 5]
+
+    def test_a_refused_top_up_is_made_again_with_the_right_digest_and_the_labels_secret(
+        self, farm: Path, log: FakeLog, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        log.refuse = lambda one: {"code": "second-commitment"} if one.subject.get("previous") == "0" * 64 else None
+        assert run(*MAKE, "--out", "out", "--server", log.server, "--previous", "0" * 64) == BAD
+        assert "new --secret file, and --previous with the digest" in capsys.readouterr().err
+        assert run(*MAKE, "--out", "out", "--server", log.server, "--previous", "1" * 64) == GOOD
+        assert log.leaves == [leaves(farm)]
 
 
 class TestAddress:
