@@ -22,6 +22,7 @@ from producers.follow import pin
 from producers.keys import needs_passphrase, read_key
 from producers.outbox import Outbox
 from producers.sign import PrivateKey, jwk_of
+from producers.store import OutboxRefused
 from verify import gs1
 from verify.errors import VerificationError
 from verify.merkle import Hash
@@ -216,6 +217,13 @@ def _hand_in(kept: Commitments, due: Sequence[Hash], server: str) -> None:
             except Unexpected as error:
                 # About these codes; the next ones may be welcome.
                 complain(f"{b64u_encode(root)}: {error}")
+
+
+def existing(path: Path) -> Path:
+    """The outbox at `path`.  Raises OutboxRefused where there is none: an empty one made here would say that all was sent."""
+    if not path.exists():
+        raise OutboxRefused(f"{path}: there is no outbox here; name yours with --outbox / 此处没有发件箱:请用 --outbox 指定")
+    return path
 
 
 def canonical(text: str, key: str) -> str:

@@ -42,7 +42,7 @@ def submit(
     passphrase: Passphrase = None,
 ) -> int:
     """Send what waits in the outbox. Sending again is always safe. 上传待发记录"""
-    with Outbox.open(outbox) as box:
+    with Outbox.open(common.existing(outbox)) as box:
         now_ms = common.now_ms()
         if key is not None:
             signed = sign_again(box, common.open_key(key, passphrase), now_ms=now_ms)
@@ -70,7 +70,7 @@ def show_status(
     """Follow the log, then say how every record stands, and what needs you. 查看状态与告警"""
     unchecked: list[str] = []
     parties = [common.canonical(issuer, "417")] if issuer else []
-    with Outbox.open(outbox) as box:
+    with Outbox.open(common.existing(outbox)) as box:
         if offline or server is None:
             believed = common.believed(box, None, policy)
             unchecked.append("the log was not asked / 未联网核对")

@@ -150,6 +150,7 @@ class TestImport:
         assert len(log.entries) == 7
 
     def test_an_empty_outbox_is_said_to_be_empty(self, farm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        Outbox.open(farm / "outbox.db").__exit__(None, None, None)
         assert run("submit") == GOOD
         assert "没有待上传的记录" in capsys.readouterr().err
 
@@ -432,6 +433,14 @@ class TestWhatCannotBeUsed:
         assert run(*command, *server, "--policy", "policy") == USAGE
         assert "not text in UTF-8" in capsys.readouterr().err
         assert not (farm / "s").exists()
+
+    @pytest.mark.parametrize("command", [("submit",), ("submit", "--again"), ("status",), ("status", "--offline")])
+    def test_a_mistyped_outbox_is_not_made_and_not_called_all_sent(
+        self, farm: Path, log: FakeLog, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+    ) -> None:
+        assert run(*command, "--outbox", "no/such.db", "--server", log.server) == USAGE
+        assert "no/such.db: there is no outbox here" in capsys.readouterr().err
+        assert not (farm / "no").exists()
 
     @pytest.mark.parametrize("command", [("submit",), ("status",), ("event", "sell", LOT, "--place", PLACE)])
     def test_a_folder_is_no_outbox(self, farm: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
