@@ -11,9 +11,11 @@ A THING is a URI, or URI,AMOUNT[,UNIT] for so much of a lot; `01/GTIN/10/LOT` is
 Places and parties are URIs or GLNs of 13 digits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +25,7 @@ from producers import cells
 from producers.cli import common
 from producers.cli.common import DEFAULT_OUTBOX, GOOD, Issuer, MaybeKeyFile, OutboxFile, Passphrase, PolicyFile, Server
 from producers.epcis import build, kde
-from producers.epcis.parts import Handover, LotQuantity, Occasion, Quantity, Things
+from producers.epcis.parts import Handover, LotQuantity, Occasion, Quantity, Things, object_uri
 from producers.epcis.text import encode
 from producers.epcis.validate import EventValidator
 from producers.records import event_record, sign_record
@@ -58,11 +60,14 @@ def _pack(told: Facts) -> build.Event:
         _needed(told.description, "--description"), told.at.time.date(), tlc_source=told.at.place, commodity=told.commodity,
         variety=told.variety, field_name=told.field,
     )  # fmt: skip
+    _check_apart(told.things, _uris(told.into), "--into")
     return build.pack(told.things, told.into, told.at, facts)
 
 
 def _aggregate(told: Facts) -> build.Event:
-    return build.aggregate(_needed(told.parent, "--parent"), told.things, told.at)
+    parent = _goods(_needed(told.parent, "--parent"), "--parent")
+    _check_apart(told.things, {parent}, "--parent")
+    return build.aggregate(parent, told.things, told.at)
 
 
 def _ship(told: Facts) -> build.Event:
@@ -124,8 +129,8 @@ def event(
     references = tuple(_reference(one) for one in reference or ())
     try:
         text = _encoded(kind, Facts(
-            things=_things(things), into=_things(into or []), parent=_uri(parent), commodity=commodity, variety=variety,
-            partner=common.canonical(partner, "417") if partner else "", field=field, description=description, last=last,
+            things=_things(things), into=_things(into or []), parent=_uri(parent.strip()), commodity=commodity.strip(),
+            variety=variety.strip(), field=field.strip(), description=description.strip(), last=last, partner=_partner(partner),
             partner_place=common.canonical(partner_place, "414") if partner_place else "",
             at=Occasion(_time(time), party, place=where, location=where if kind != "ship" else "", references=references),
         ))  # fmt: skip
@@ -174,6 +179,38 @@ def _uri(text: str) -> str:
     return f"{gs1.HOST}/{text}" if text and ":" not in text else text
 
 
+def _partner(text: str) -> str:
+    if not text:
+        return ""
+    uri = common.canonical(text, "417")
+    if (level := gs1.level(uri)) not in ("party", "other"):
+        raise typer.BadParameter(f"{text} is no party but a {level} / 不是主体", param_hint="--partner")
+    return uri
+
+
+def _goods(text: str, option: str) -> str:
+    """The canonical URI of goods, or of what carries them.  Raises Malformed."""
+    if gs1.level(uri := object_uri(text)) in ("place", "party"):
+        raise typer.BadParameter(f"{text} is a place or a party, no goods / 这是地点或主体,不是货物", param_hint=option)
+    return uri
+
+
+def _uris(things: Things) -> set[str]:
+    return {object_uri(uri) for uri in (*things.items, *(one.lot for one in things.lots))}
+
+
+def _check_apart(things: Things, others: Collection[str], option: str) -> None:
+    """Nothing is packed into itself, nor put onto itself: whoever traces it would go round in a circle."""
+    if both := sorted(_uris(things) & set(others)):
+        raise typer.BadParameter(f"{both[0]} stands on both sides / 不能同时出现在两侧", param_hint=option)
+
+
+def _amount(text: str) -> Decimal:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.strip()):
+        raise ValueError("not a number in plain digits / 不是普通数字")
+    return cells.amount(text)
+
+
 def _things(texts: Sequence[str]) -> Things:
     items: list[str] = []
     lots: list[LotQuantity] = []
@@ -181,10 +218,10 @@ def _things(texts: Sequence[str]) -> Things:
         uri, *rest = _uri(text).split(",")
         if len(rest) > 2:
             raise typer.BadParameter(f"{text}: URI or URI,AMOUNT[,UNIT]", param_hint="THING")
-        level = gs1.level(gs1.canonical_uri(uri))
+        level = gs1.level(_goods(uri, "THING"))
         try:
             unit = cells.unit(rest[1]) if len(rest) == 2 else ""
-            quantity = Quantity(cells.amount(rest[0]), unit) if rest else None
+            quantity = Quantity(_amount(rest[0]), unit) if rest else None
         except ValueError as error:
             raise typer.BadParameter(f"{text}: {error}", param_hint="THING") from None
         if quantity is not None or level in ("lot", "product"):
