@@ -23,6 +23,7 @@ from producers.outbox import REFUSED, Outbox
 from producers.sign import PrivateKey, jwk_of
 from verify.errors import VerificationError
 from verify.statement import thumbprint
+from verify.strict import b64u_encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def commit(job: Job, speaker: Speaker, *, origin: str, previous: str | None) -> 
     _check_previous(job, speaker, previous, told)
     job.check_free()
     statement = _signed(job, speaker, origin, previous)
+    common.say(f"{job.codes.count} codes; root / 根 {b64u_encode(job.codes.root)}")
     job.save_secret()
     try:
         _save(job, speaker, statement, previous)

@@ -15,14 +15,13 @@ from producers.cli import common
 from producers.cli.committing import Speaker, check_origin, commit
 from producers.cli.common import DEFAULT_OUTBOX, GOOD, MaybeIssuer, MaybeKeyFile, OutboxFile, Passphrase, PolicyFile, Server
 from producers.cli.printing import Job
-from producers.labels import MAX_COUNT, ItemCodes, lot_uri, new_secret, read_secret
+from producers.labels import ItemCodes, lot_uri, new_secret, read_secret
 from producers.resolver import NoResolver, check_resolver, is_private
-from verify.strict import b64u_encode
 
 
 def labels(
     lot: Annotated[str, typer.Argument(help="The lot's URI, as https://id.gs1.org/01/GTIN/10/LOT")],
-    count: Annotated[int, typer.Option(help="How many codes / 标签数量", min=1, max=MAX_COUNT)],
+    count: Annotated[int, typer.Option(help="How many codes / 标签数量")],
     secret: Annotated[Path, typer.Option(help="The lot's secret; made where there is none / 批次密钥文件")],
     out: Annotated[Path, typer.Option(help="Folder for sheets and codes / 输出目录")],
     resolver: Annotated[str, typer.Option(help="What the codes point to, as https://id.example.org")] = "",
@@ -39,7 +38,7 @@ def labels(
     """Make item codes and sheets; with --issuer and --key also sign the commitment. 生成防伪标签"""
     uri, target, topped_up = lot_uri(lot), _target(resolver, server), _digest(previous)
     is_new = not secret.exists()
-    codes = ItemCodes(uri, new_secret() if is_new else read_secret(secret, uri), count)
+    codes = _codes(uri, new_secret() if is_new else read_secret(secret, uri), count)
     job = Job(codes, target, out, secret, is_new, png)
     job.check_texts()
     if not issuer or key is None:
@@ -50,8 +49,14 @@ def labels(
         return GOOD
     speaker = Speaker(common.canonical(issuer, "417"), common.open_key(key, passphrase), outbox, server, policy)
     check_origin(speaker, origin)
-    common.say(f"{count} codes; root / 根 {b64u_encode(codes.root)}")
     return commit(job, speaker, origin=origin, previous=topped_up)
+
+
+def _codes(lot: str, secret: bytes, count: int) -> ItemCodes:
+    try:
+        return ItemCodes(lot, secret, count)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--count") from None
 
 
 def _target(resolver: str, server: str | None) -> str:

@@ -6,6 +6,7 @@ Not here: pictures (sheet.py), the commitment (committing.py).
 
 import errno
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,11 +57,14 @@ class Job:
         return not any((self.out / name).exists() for name in self._names())
 
     def check_free(self) -> None:
-        """Refuse a folder that cannot take the files.  Raises FileExistsError, NotADirectoryError."""
-        if self.out.exists() and not self.out.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "not a folder / 不是文件夹", str(self.out))
+        """Refuse a folder that cannot take the files.  Raises FileExistsError, NotADirectoryError, PermissionError."""
+        nearest = next(one for one in (self.out, *self.out.absolute().parents) if one.exists())
+        if not nearest.is_dir() or self.out.resolve().is_relative_to(self.secret.resolve()):
+            raise NotADirectoryError(errno.ENOTDIR, "sheets need a folder here / 此处应为文件夹", str(self.out))
+        if not os.access(nearest, os.W_OK):
+            raise PermissionError(errno.EACCES, "not writable", str(nearest))
         for path in map(self.out.joinpath, self._names()):
-            if path.exists():
+            if path.exists() or path.resolve() == self.secret.resolve():
                 raise FileExistsError(errno.EEXIST, "exists", str(path))
 
     def save_secret(self) -> None:

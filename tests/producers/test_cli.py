@@ -469,9 +469,13 @@ class TestWhatCannotBeUsed:
             assert run(*command) == NOT_SENT
         assert "another command is using the outbox: nothing was lost" in capsys.readouterr().err
 
-    def test_too_many_codes_are_refused_and_leave_no_secret_behind(self, farm: Path) -> None:
+    @pytest.mark.parametrize("count", ["1000001", "65537", "0"])
+    def test_too_many_codes_are_refused_and_leave_no_secret_behind(
+        self, farm: Path, capsys: pytest.CaptureFixture[str], count: str
+    ) -> None:
         make = ["labels", LOT, "--secret", "s", "--out", "o", "--resolver", "https://id.example.org", "--count"]
-        assert run(*make, "1000001") == USAGE
+        assert run(*make, count) == USAGE
+        assert "1 to 65536 codes" in capsys.readouterr().err
         assert not (farm / "s").exists()
 
     def test_a_terminal_without_chinese_is_shown_it_escaped(self, farm: Path) -> None:

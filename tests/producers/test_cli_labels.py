@@ -165,6 +165,13 @@ class TestNothingIsLeftBehind:
         assert sorted(path.name for path in farm.iterdir() if "outbox" not in path.name) == ["farm.pem"]
         assert run(*MAKE, "--out", "out", "--server", log.server) == GOOD
 
+    @pytest.mark.parametrize("out", ["h7.json", "farm.pem", "farm.pem/x/y", "h7.json/x"])
+    def test_a_folder_that_cannot_be_made_is_found_before_the_log_is_told(self, farm: Path, log: FakeLog, out: str) -> None:
+        assert run(*MAKE, "--out", out, "--server", log.server) == USAGE
+        assert run(*MAKE, "--out", "out", "--secret", "out/codes.json", "--server", log.server) == USAGE
+        assert sorted(path.name for path in farm.iterdir() if "outbox" not in path.name) == ["farm.pem"]
+        assert log.entries == []
+
     @pytest.mark.parametrize("network", [True, False], ids=["logged", "waiting"])
     def test_a_lot_that_has_its_labels_gets_no_others_printed_for_nothing(
         self, farm: Path, log: FakeLog, capsys: pytest.CaptureFixture[str], network: bool
