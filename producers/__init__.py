@@ -9,8 +9,8 @@ What a farm, a warehouse or a group leader runs: keys, records, an outbox that s
     outbox      every signed statement, until others saw it  client    the log's HTTP interface, from outside
     trust       receipts and checkpoints, verified           delivery  sending, and taking receipts
     follow      coverage, and entries under one's own name   labels    item codes, their commitment, sheets to print
-    commitments what waits until the codes can be proven     minting   under which prefixes a party may name lots
-    resolver    the address that labels point to
+    commitments what waits until the codes can be proven     resolver  the address that labels point to
+    minting     the prefixes under which a party names lots
     epcis/      building, checking and reading events        cli/      `python -m producers`
 
 Only `verify` is imported: a farm needs nothing of the operator's.

@@ -82,9 +82,11 @@ def _check_previous(job: Job, speaker: Speaker, previous: str | None, told: list
         # The same secret would give the same serials, and two labels would be one code.
         raise typer.BadParameter("a top-up needs a new secret file / 追加标签需要新的密钥文件", param_hint="--secret")
     logged = _logged(job, speaker)
-    earlier = logged or [one for one in told if one.lot == job.codes.lot and one.state != REFUSED]
+    known = {one.digest for one in logged}
+    waiting = [one for one in told if one.lot == job.codes.lot and one.state != REFUSED and one.digest not in known]
+    earlier = logged + waiting
     # What only this outbox knows may be behind: another one may have topped up since.
-    if earlier and (previous is None or (logged and previous != logged[-1].digest)):
+    if earlier and (previous is None or (logged and previous != earlier[-1].digest)):
         last = earlier[-1].digest
         raise typer.BadParameter(
             f"this lot has a commitment: for more labels give a new --secret file, and --previous {last} / "
@@ -118,6 +120,8 @@ def _log_has(job: Job, speaker: Speaker) -> bool:
 def _repeated(job: Job, speaker: Speaker, mine: list[Commitment]) -> int:
     """What is left to do for a commitment that is logged."""
     common.say("this commitment is in the log already: only its codes are handed in / 该承诺已入账:只提交标签的哈希")
+    if not mine:
+        common.say("so the log says: this outbox has no receipt of it / 以上为账本所述,本发件箱没有其回执")
     code = GOOD
     if mine:
         typer.echo(mine[-1].digest)

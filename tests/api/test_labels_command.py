@@ -85,8 +85,12 @@ def test_a_lot_with_labels_gets_no_others_from_another_computer_unless_they_top_
     assert other.labels("c2", *told.server) == USAGE
     digest = capsys.readouterr().err.partition("--previous ")[2].split()[0]
     assert [(farm / name).exists() for name in ("c2", "c2.json", "other.db")] == [False] * 3
-    assert other.labels("c2", *told.server, "--previous", digest) == GOOD
-    assert told.scanned("c1") + told.scanned("c2") == [True] * 6
+    assert other.labels("c2", "--origin", service.origin, "--previous", digest) == NOT_SENT
+    capsys.readouterr()
+    assert other.labels("c3", *told.server, "--previous", digest) == USAGE  # the second ones wait, and are the last
+    digest = capsys.readouterr().err.partition("--previous ")[2].split()[0]
+    assert other.labels("c3", *told.server, "--previous", digest) == GOOD
+    assert told.scanned("c1") + told.scanned("c2") + told.scanned("c3") == [True] * 9
 
 
 def test_a_code_is_not_published_by_a_shipment_and_may_be_by_its_sale(
