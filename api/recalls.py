@@ -30,7 +30,7 @@ from ledger.told_events import local_time
 
 HEADERS = {"cache-control": "no-cache", "vary": "accept"}
 OPEN = {"index": "col.index", "class": "recalls.class", "reason": "recalls.reason", "instructions": "recalls.instructions",
-        "scope": "recalls.scope", "scope_uris": "recalls.scope_uris", "party": "recalls.by", "party_uri": "col.party_uri",
+        "scope": "recalls.what", "scope_uris": "recalls.scope_uris", "party": "recalls.by", "party_uri": "col.party_uri",
         "digest": "col.digest"}  # fmt: skip
 STOPS = {"place": "col.where", "place_uri": "col.uri", "party": "col.party", "party_uri": "col.party_uri", "last": "recalls.last",
          "here": "recalls.here", "objects": "col.objects"}  # fmt: skip

@@ -69,15 +69,15 @@ class Commitments:
     def told(self) -> list[Commitment]:
         """Every commitment that was signed here, in log order; those that are not logged at the end."""
         rows = self._db.execute(
-            "SELECT statement, state, coalesce(stored_digest, digest), id FROM item WHERE kind = 'LabelCommitment' "
-            "ORDER BY log_index IS NULL, log_index, id"
+            "SELECT statement, state, coalesce(stored_digest, digest), id FROM item "
+            "WHERE kind = 'LabelCommitment' AND ended IS NULL ORDER BY log_index IS NULL, log_index, id"
         )
         return [_commitment(parse_statement(raw), state, digest, item) for raw, state, digest, item in rows]
 
     def retry(self, one: Commitment) -> None:
         """Put a refused one back to be sent: signing the same anew would leave the old one to be refused for ever."""
         with transaction(self._db):
-            self._db.execute("UPDATE item SET state = ? WHERE id = ? AND state = ?", (SAVED, one.item, REFUSED))
+            self._db.execute("UPDATE item SET state = ?, ended = NULL WHERE id = ? AND state = ?", (SAVED, one.item, REFUSED))
 
     def due(self) -> list[Hash]:
         """Roots of commitments that are logged and whose leaves the log was not given yet."""

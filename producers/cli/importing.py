@@ -75,6 +75,7 @@ def import_files(
             common.complain("nothing was signed: repair these, or give --skip-bad / 未签名任何记录:请修正,或使用 --skip-bad")
             return BAD
         code = common.send(box, server, policy)
+    code = common.hand_in(outbox, server, code)
     return BAD if done.problems else code
 
 

@@ -14,6 +14,7 @@ from api.views import look_word
 from ledger.trace import Graph, Node
 from ledger.units import Hop
 from verify.authority import ROLES
+from verify.strict import parse
 
 API = Path(__file__).parents[2] / "api"
 
@@ -21,6 +22,13 @@ API = Path(__file__).parents[2] / "api"
 def request(query: str = "", **headers: str) -> Request:
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return Request({"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": named})
+
+
+@pytest.mark.parametrize("folder", ["api/messages", "verify/messages"])
+def test_no_word_stands_twice_in_a_table(folder: str) -> None:
+    """The later one would silently take the place of the first."""
+    for path in (API.parent / folder).glob("*.json"):
+        parse(path.read_bytes())
 
 
 def test_both_languages_have_the_same_words() -> None:
