@@ -23,7 +23,7 @@ from api.drawing import draw
 from api.files import FILES, Form, Words, handed_out, sheet, words_of
 from api.problems import HttpProblem
 from api.subjects import names_for, recorded_subject
-from ledger.handovers import judge, rows
+from ledger.handovers import WITHHELD, End, Row, judge, rows, sent
 from ledger.pooling import published_size
 from ledger.registry import SqlHistory
 from ledger.reports.interface import Cell, Table
@@ -35,8 +35,9 @@ from verify.statement import parse_time
 
 COLUMNS: Mapping[str, str] = {
     "when": "col.when", "who": "col.party", "what": "col.what", "object": "col.object", "uri": "col.uri",
-    "quantity": "col.quantity", "unit": "col.unit", "where": "col.where", "confirmed": "col.confirmed", "late": "col.late_hours",
-    "record": "col.record", "digest": "col.digest",
+    "quantity": "col.quantity", "unit": "col.unit", "where": "col.where",
+    "giver": "col.giver", "giver_place": "col.giver_place", "taker": "col.taker", "taker_place": "col.taker_place",
+    "confirmed": "col.confirmed", "late": "col.late_hours", "record": "col.record", "digest": "col.digest",
 }  # fmt: skip
 """A file's columns, and the words over each."""
 router = APIRouter(prefix="/trace", tags=["trace"])
@@ -82,9 +83,11 @@ def read_graph(session: Session, service: Service, uri: str, reach: Reach, *, fo
 def table(session: Session, graph: Graph, states: Mapping[int, str], lang: str) -> dict[str, Any]:
     """What the templates show of a graph: rows, a drawing, and the names of parties, places and products."""
     told = rows(graph, states)
-    uris = {*(row.who for row in told), *(row.where for row in told), *(node.id for node in graph.nodes)}
+    ends = {uri for row in told for end in (row.giver, row.taker) for uri in (*end.parties, *end.places)}
+    uris = {*(row.who for row in told), *(row.where for row in told), *(node.id for node in graph.nodes), *ends - {WITHHELD}}
     names = names_for(session, uris, lang)
-    return {"rows": told, "names": names, "drawing": draw(graph, lambda uri: names.get(uri, uri.removeprefix(gs1.HOST)))}
+    way = list(sent(told)) if graph.direction == "forward" else []
+    return {"rows": told, "names": names, "drawing": draw(graph, lambda uri: names.get(uri, uri.removeprefix(gs1.HOST)), way)}
 
 
 def _as_sheet(graph: Graph, told: Mapping[str, Any], say: Words, lang: str) -> Table:
@@ -92,15 +95,29 @@ def _as_sheet(graph: Graph, told: Mapping[str, Any], say: Words, lang: str) -> T
     lines: list[list[Cell]] = []
     for row in told["rows"]:
         amount, _, unit = row.quantity.partition(" ")
-        state = f"state.{row.state}" if row.state else ""
         lines.append([
             row.when, names.get(row.who, row.who), say.get(f"step.{row.what}", row.what), names.get(row.object, row.object),
-            row.object, Decimal(amount) if amount else None, unit, names.get(row.where, row.where),
-            say.get(state if row.standing == "stands" else f"standing.{row.standing}", ""), row.late_hours or None, row.index,
-            row.digest,
+            row.object, Decimal(amount) if amount else None, unit, names.get(row.where, row.where), *_sides(row, names, say),
+            _worth(row, say), row.late_hours or None, row.index, row.digest,
         ])  # fmt: skip
     note = say["trace.truncated"] if graph.truncated else ""
     return sheet(f"trace {graph.direction}", say, lang, COLUMNS, lines, note)
+
+
+def _sides(row: Row, names: Mapping[str, str], say: Words) -> list[Cell]:
+    """Giver and taker of a hand-over, each with its places."""
+    known = {WITHHELD: say["trace.withheld"], **names}
+    return [", ".join(known.get(uri, uri) for uri in uris) for end in (row.giver, row.taker) for uris in _uris(end)]
+
+
+def _uris(end: End) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return end.parties, end.places
+
+
+def _worth(row: Row, say: Words) -> str:
+    if row.standing != "stands":
+        return say.get(f"standing.{row.standing}", "")
+    return say[f"state.{row.state}"] if row.state else ""
 
 
 def _until_ms(text: str | None) -> int | None:

@@ -2,23 +2,26 @@
 Hand-overs of a trace: what both sides signed, and what one of them claims alone.
 
     judge    each hand-over and commissioning, by the verifier's own rule (verify/edges.py)
-    rows     the trace as a table: who, what, where, when, how much, how late, confirmed or claimed
+    rows     the trace as a table: who, what, where, when, from whom to whom, how much, how late, confirmed or claimed
 
 Source: protocol.md section 2, Edges.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from ledger.shown import Audience, read_records
+from ledger.told_events import Told
 from ledger.trace import Graph
 from verify.authority import History
 from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, journey_of
 
 MAX_JUDGED = 256  # events; judging reads every statement and compares each receipt with each shipment
 MAX_JOURNEYS = 64  # ends of a trace that are judged
+SENT = ("shipping", "departing", "consigning")  # verify/epcis.py
+WITHHELD = "withheld"  # no URI: whom a party keeps from this reader
 _WORST = {CONFIRMED: 0, UNKNOWN: 1, CLAIMED: 2}
 
 
@@ -52,6 +55,14 @@ def _keep_worst(found: dict[int, str], index: int | None, state: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """One side of a hand-over, as this reader may see it: URIs, none where nobody told, or WITHHELD."""
+
+    parties: tuple[str, ...]
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One object in one event, for a table; `state` is empty where the rule on hand-overs says nothing."""
 
@@ -61,11 +72,18 @@ class Row:
     object: str
     quantity: str
     where: str
+    giver: End
+    taker: End
     late_hours: int
     state: str
     standing: str
     index: int
     digest: str
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it tells, and counts as, a shipment."""
+        return self.what in SENT and self.standing == "stands" and self.state != CLAIMED
 
 
 def rows(graph: Graph, states: Mapping[int, str]) -> list[Row]:
@@ -75,10 +93,43 @@ def rows(graph: Graph, states: Mapping[int, str]) -> list[Row]:
     for event in graph.events:
         what = event.biz_step or event.type
         where = event.read_point or event.biz_location or ""
+        giver, taker = _ends(event)
         for thing in event.objects:
             if known.isdisjoint((thing.uri, thing.lot)):
                 continue
             amount = " ".join(filter(None, (thing.quantity, thing.uom)))
-            table.append(Row(event.time, event.issuer, what, thing.uri, amount, where, event.late_hours,
-                             states.get(event.index, ""), event.standing, event.index, event.digest))  # fmt: skip
+            table.append(Row(event.time, event.issuer, what, thing.uri, amount, where, giver, taker, event.late_hours,
+                             _state(event, states), event.standing, event.index, event.digest))  # fmt: skip
     return table
+
+
+def sent(told: list[Row]) -> Iterator[tuple[str, str]]:
+    """Where things were sent: from the giver's place, where they had been sent before, else from the thing itself."""
+    shipped = [row for row in told if row.is_sent]
+    ends = {end for row in shipped for end in _where(row.taker)}
+    for row in shipped:
+        start = next((one for one in _where(row.giver) if one in ends), row.object)
+        yield from ((start, end) for end in _where(row.taker) if end != start)
+
+
+def _where(end: End) -> tuple[str, ...]:
+    """The places of an end, else its parties."""
+    return tuple(uri for uri in end.places or end.parties if uri != WITHHELD)
+
+
+def _ends(event: Told) -> tuple[End, End]:
+    giver, taker = (_end(event, direction) for direction in ("source", "destination"))
+    # What is kept from a reader is mostly the customer; it is the supplier only where the customer can be seen.
+    if event.withheld and not taker.parties + taker.places:
+        return giver, End((WITHHELD,), ())
+    return (End((WITHHELD,), ()) if event.withheld and not giver.parties + giver.places else giver), taker
+
+
+def _end(event: Told, direction: str) -> End:
+    ends = [one for one in event.parties if one.direction == direction]
+    parties = (one.uri for one in ends if one.type != "location")
+    return End(tuple(dict.fromkeys(parties)), tuple(dict.fromkeys(one.uri for one in ends if one.type == "location")))
+
+
+def _state(event: Told, states: Mapping[int, str]) -> str:
+    return states.get(event.index, "")

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from openpyxl import load_workbook
 
-from api.demo.cast import CENTRAL, CHEN, LIN, WANG, YUNNAN
+from api.demo.cast import CENTRAL, CHEN, LIN, PUDONG, WANG, YUNNAN
 from api.demo.play import Item
 from api.demo.stage import ITEMS, KEY, MARK, NotOurs, Stage, set_up
 from ledger.audit import audit_ledger
@@ -130,12 +130,27 @@ class TestFirstStart:
         assert answer.headers["content-disposition"] == 'attachment; filename="trace-forward.csv"'
         lines = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
         assert page.count('<td class="time">') == next(at for at, line in enumerate(lines) if not line) - 1
-        assert {len(line) for line in lines[: page.count('<td class="time">') + 1]} == {12}
+        assert {len(line) for line in lines[: page.count('<td class="time">') + 1]} == {16}
         packed = next(line for line in lines if line[5] == "240")
         assert (packed[3][: len(told)], packed[6]) == (told, "H87")
         book = httpx2.get(f"{played.url}/trace/forward", params=asked | {"format": "xlsx"}).content
         cells = list(load_workbook(io.BytesIO(book)).worksheets[0].iter_rows(values_only=True))
-        assert [str(cell) for cell in cells[0][:12]] == lines[0]
+        assert [str(cell) for cell in cells[0][:16]] == lines[0]
+
+    @pytest.mark.parametrize(("lang", "to", "place", "handover"), [
+        ("en", "To", "To (place)", "Hand-over"), ("zh", "接收方", "送达地点", "交接")])  # fmt: skip
+    def test_a_trace_forward_names_who_got_it(
+        self, played: Played, lang: str, to: str, place: str, handover: str
+    ) -> None:
+        asked = {"id": "https://id.gs1.org" + played.items[2].path.partition("/21/")[0], "lang": lang}
+        page = httpx2.get(f"{played.url}/trace/forward", params=asked, headers={"accept": "text/html"}).text
+        table = httpx2.get(f"{played.url}/trace/forward", params=asked | {"format": "csv"}).content.decode("utf-8-sig")
+        told = [line for line in csv.DictReader(io.StringIO(table)) if line[place] is not None]
+        got = {(line[to], line[place]) for line in told if line[to]}
+        assert got == {(party.name[lang], party.place_name[lang]) for party in (CENTRAL, PUDONG, WANG)}
+        assert {bool(line[handover]) for line in told if line[to]} == {True}
+        svg = page.partition("<svg")[2].partition("</svg>")[0]
+        assert all(party.place_name[lang] in svg for party in (CENTRAL, PUDONG, WANG))
 
     @pytest.mark.parametrize("lang", ["en", "zh"])
     def test_every_table_is_handed_out_as_a_file_with_as_many_rows_as_people_see(self, played: Played, lang: str) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
+from api.drawing import draw
 from ledger.db import Database
 from ledger.finding import head
-from ledger.handovers import judge, rows
+from ledger.handovers import WITHHELD, End, judge, rows, sent
 from ledger.lineage import lineage
 from ledger.models import EntryRow, HashHead, StatementRow
 from ledger.project import derive, store
@@ -20,10 +21,13 @@ from ledger.shown import Audience
 from ledger.trace import Graph, Reach, trace_back, trace_forward
 from ledger.units import Scope, contents_at, spans_of
 from producers.epcis import build
-from producers.epcis.parts import Things
+from producers.epcis.parts import Handover, Things
 from tests.ledger_read.season import (
     DOCK,
+    DOOR_WANG,
+    DOOR_ZHAO,
     FARM,
+    FIELD,
     H1,
     HUB,
     HUB_DOCK,
@@ -33,6 +37,7 @@ from tests.ledger_read.season import (
     REGULATED,
     STRANGER,
     WANG,
+    ZHAO,
     Season,
     lots,
     sscc,
@@ -262,6 +267,32 @@ class TestTheTable:
         line = next(row for row in rows(graph, states) if row.index == season.told["receive pallet"])
         assert (line.who, line.what, line.where, line.state) == (HUB, "receiving", HUB_DOCK, "confirmed")
 
+    def test_a_shipment_says_to_whom_and_where_it_went_whether_it_was_received_or_not(self, season: Season) -> None:
+        season.tell(HUB, "gone", partial(build.ship, lots((P1, "5", "H87")), handover=Handover(HUB, ZHAO, HUB_DOCK, DOOR_ZHAO)))
+        with season.rig.database.reading() as session:
+            told = {row.index: row for row in rows(trace_forward(session, P1), {})}
+        for name, taker in (("ship Wang", End((WANG,), (DOOR_WANG,))), ("gone", End((ZHAO,), (DOOR_ZHAO,)))):
+            line = told[season.told[name]]
+            assert (line.giver, line.taker) == (End((HUB,), (HUB_DOCK,)), taker)
+
+    def test_the_picture_leads_to_every_place_that_something_was_sent_to(self, season: Season, reading: Session) -> None:
+        graph = trace_forward(reading, P1)
+        way = list(sent(rows(graph, {})))
+        assert {(PALLET, HUB_DOCK), (HUB_DOCK, DOOR_WANG), (HUB_DOCK, DOOR_ZHAO)} == set(way)
+        drawing = draw(graph, str, way)
+        assert drawing is not None
+        assert {HUB_DOCK, DOOR_WANG, DOOR_ZHAO} == {box.id for box in drawing.boxes if box.role == "place"}
+        assert len(drawing.lines) == len(graph.edges) + 3
+
+    def test_a_stranger_s_shipment_draws_no_way(self, season: Season) -> None:
+        season.grant(STRANGER, "retailer")
+        season.tell(STRANGER, "lie", partial(build.ship, lots((P1, "500", "H87")), handover=Handover(STRANGER, "", "", FIELD)))
+        with season.rig.database.reading() as session:
+            graph = trace_forward(session, P1)
+            told = rows(graph, judge(session, graph, SqlHistory(session, ORIGIN)))
+        assert FIELD not in {end for way in sent(told) for end in way}
+        assert next(row for row in told if row.index == season.told["lie"]).taker.places == (FIELD,)
+
     def test_a_receipt_that_nobody_sent_is_claimed(self, season: Season) -> None:
         season.grant(STRANGER, "retailer")
         boxes = lots((P1, "7", "H87"))
@@ -282,9 +313,10 @@ class TestTheTable:
             for audience in (Audience.PUBLIC, Audience.REGULATOR):
                 graph = trace_forward(session, P1, Reach(audience=audience))
                 states = judge(session, graph, SqlHistory(session, ORIGIN), audience)
-                sent = next(one for one in graph.events if one.index == season.told["ship quiet"])
-                found.append((states[season.told["receive quiet"]], sent.withheld, STRANGER in {end.uri for end in sent.parties}))
-        assert found == [("unknown", True, False), ("confirmed", False, True)]
+                shipped = next(one for one in graph.events if one.index == season.told["ship quiet"])
+                (line,) = (row for row in rows(graph, states) if row.index == shipped.index)
+                found.append((states[season.told["receive quiet"]], shipped.withheld, line.taker.parties))
+        assert found == [("unknown", True, (WITHHELD,)), ("confirmed", False, (STRANGER,))]
 
     def test_a_record_that_came_two_days_late_says_so(self, season: Season) -> None:
         season.tell(FARM, "late", partial(build.ship, Things(items=(sscc(9),)), handover=build.NOBODY), place=DOCK, hours_late=49)
