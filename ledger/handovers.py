@@ -20,7 +20,8 @@ from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, journey_of
 
 MAX_JUDGED = 256  # events; judging reads every statement and compares each receipt with each shipment
 MAX_JOURNEYS = 64  # ends of a trace that are judged
-SENT = ("shipping", "departing", "consigning")  # verify/epcis.py
+SENT, TAKEN = ("shipping", "departing", "consigning"), ("receiving", "arriving", "accepting")  # verify/epcis.py
+THIRD_PARTY = "third-party"
 WITHHELD = "withheld"  # no URI: whom a party keeps from this reader
 _WORST = {CONFIRMED: 0, UNKNOWN: 1, CLAIMED: 2}
 
@@ -64,7 +65,12 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One object in one event, for a table; `state` is empty where the rule on hand-overs says nothing."""
+    """
+    One object in one event, for a table.
+
+    `state` speaks of hand-overs: empty where the rule on them says nothing.  Of whatever else was told it says only that
+    a third party claims it.
+    """
 
     when: str
     who: str
@@ -132,4 +138,8 @@ def _end(event: Told, direction: str) -> End:
 
 
 def _state(event: Told, states: Mapping[int, str]) -> str:
-    return states.get(event.index, "")
+    state = states.get(event.index, "")
+    if event.biz_step in (*SENT, *TAKEN):
+        return state
+    # A farm signs its harvest alone: there is no other side that could have confirmed it.
+    return {CONFIRMED: "", CLAIMED: THIRD_PARTY}.get(state, state)

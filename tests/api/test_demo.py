@@ -139,7 +139,7 @@ class TestFirstStart:
 
     @pytest.mark.parametrize(("lang", "to", "place", "handover"), [
         ("en", "To", "To (place)", "Hand-over"), ("zh", "接收方", "送达地点", "交接")])  # fmt: skip
-    def test_a_trace_forward_names_who_got_it(
+    def test_a_trace_forward_names_who_got_it_and_confirms_hand_overs_alone(
         self, played: Played, lang: str, to: str, place: str, handover: str
     ) -> None:
         asked = {"id": "https://id.gs1.org" + played.items[2].path.partition("/21/")[0], "lang": lang}
@@ -149,6 +149,7 @@ class TestFirstStart:
         got = {(line[to], line[place]) for line in told if line[to]}
         assert got == {(party.name[lang], party.place_name[lang]) for party in (CENTRAL, PUDONG, WANG)}
         assert {bool(line[handover]) for line in told if line[to]} == {True}
+        assert {line[handover] for line in told if not line[to]} == {""}
         svg = page.partition("<svg")[2].partition("</svg>")[0]
         assert all(party.place_name[lang] in svg for party in (CENTRAL, PUDONG, WANG))
 

@@ -293,6 +293,21 @@ class TestTheTable:
         assert FIELD not in {end for way in sent(told) for end in way}
         assert next(row for row in told if row.index == season.told["lie"]).taker.places == (FIELD,)
 
+    def test_only_hand_overs_are_confirmed_by_both_sides(self, season: Season, reading: Session) -> None:
+        graph = trace_back(reading, P1)
+        told = {row.index: row.state for row in rows(graph, judge(reading, graph, SqlHistory(reading, ORIGIN)))}
+        assert {told[season.told[name]] for name in ("harvest H-1", "cool", "pack", "palletise", "unpack", "sell Wang")} == {""}
+        assert {told[season.told[name]] for name in ("ship pallet", "receive pallet")} == {"confirmed"}
+
+    def test_a_harvest_that_was_not_the_teller_s_to_make_is_a_third_party_s_claim(self, season: Season) -> None:
+        lot = f"{P1}-NEW"
+        told = season.rig.event(STRANGER, p256("stranger"), quantityList=[quantity(lot, 1)])
+        season.rig.log(season.rig.grant(STRANGER, p256("stranger")), told)
+        with season.rig.database.reading() as session:
+            graph = trace_back(session, lot)
+            (line,) = rows(graph, judge(session, graph, SqlHistory(session, ORIGIN)))
+        assert line.state == "third-party"
+
     def test_a_receipt_that_nobody_sent_is_claimed(self, season: Season) -> None:
         season.grant(STRANGER, "retailer")
         boxes = lots((P1, "7", "H87"))
