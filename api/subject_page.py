@@ -1,5 +1,5 @@
 """
-What the regulator's page about one subject shows: signed records, both traces, recalls, what was erased.
+What the regulator's page about one subject shows: signed records, both traces, a product's lots, recalls, what was erased.
 
 Only entries below the published size, so that everything shown has a receipt.
 """
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.deps import Service
+from api.lots import ProductLots, lots_of
 from api.problems import HttpProblem
 from api.subjects import names_for
 from api.trace import read_graph, table
@@ -29,6 +30,10 @@ from verify.subjects import Record
 
 MAX_RECORDS = 500  # newest; a warehouse is named by every pallet
 MAX_EVENTS = 500  # of each trace on the page; the JSON has more
+TRACED = ("item", "lot", "product", "sscc", "asset")
+SCANNED = ("item", "lot", "product", "sscc")  # what a shopper may have in the hand
+BUNDLED = ("item", "lot", "sscc")  # what has a bundle; the resolver lists the records of all others
+NO_LOTS = ProductLots((), truncated=False)
 TOLD = ("bizStep", "scheme", "number", "verdict", "form", "count", "class", "validUntil", "sample", "reason")
 
 
@@ -57,14 +62,17 @@ def subject_facts(session: Session, service: Service, uri: str, audience: Audien
         raise HttpProblem("bad-identifier", error.message, where="id") from None
     size = published_size(session)
     records = _records(session, uris, size, audience)
-    graphs = {}
-    if level in ("item", "lot", "product", "sscc", "asset"):
-        reach = Reach(limit=MAX_EVENTS, before=size, audience=audience)
-        graphs = {way: _traced(session, service, uri, reach, way, lang) for way in ("back", "forward")}
-    if not records and not any(part["rows"] for part in graphs.values()):
+    reach = Reach(limit=MAX_EVENTS, before=size, audience=audience)
+    graphs = {way: _traced(session, service, uri, reach, way, lang) for way in ("back", "forward") if level in TRACED}
+    lots = lots_of(session, uris[0], size, audience) if level == "product" else NO_LOTS
+    if level == "product":
+        # Whoever asks for a product means its lots; few are named without one.
+        graphs = {way: part for way, part in graphs.items() if part["rows"]}
+    if not records and not lots.lots and not any(part["rows"] for part in graphs.values()):
         raise HttpProblem("unknown-subject", f"no record here names {uris[0]}", where="id")
-    names = names_for(session, {*uris, *(one.issuer for one in records)}, lang)
+    names = names_for(session, {*uris, *(one.issuer for one in records), *(lot.uri for lot in lots.lots)}, lang)
     return {
+        "lots": lots, "is_scanned": level in SCANNED, "is_bundled": level in BUNDLED,
         "uri": uris[0], "level": level, "path": uris[0].removeprefix(gs1.HOST), "records": records, "traces": graphs,
         "names": names, "recalls": recalls_touching(session, uris, size), "erased": erasures(session, uris, size),
     }  # fmt: skip
