@@ -10,7 +10,7 @@ from ledger.models import StatementRow
 from ledger.pooling import published_size
 from ledger.publishing import NotPublished
 from producers.kinds import MasterData
-from tests.ledger_read.season import BOX, FARM, Season
+from tests.ledger_read.season import BOX, FARM, P1, PALLET, SERIALS, Season
 from tests.support.ledger import p256
 
 
@@ -53,3 +53,43 @@ def test_a_name_is_found_by_a_part_of_it_in_any_case(season: Season) -> None:
     )
     season.rig.step()
     assert found(season, "d box") == found(season, "\u7ea2\u76d2") == {("", BOX)}
+
+
+GTIN, SSCC, SERIAL = BOX.rpartition("/")[2], PALLET.rpartition("/")[2], SERIALS[21]
+
+
+@pytest.mark.parametrize("text", [
+    f"(01){GTIN}(10)P-1", f"(01) {GTIN} (10) P-1", f"（01）{GTIN}（10）P-1", f"(10)P-1(01){GTIN}", f"(02){GTIN}(37)400(10)P-1",
+    f"(01){GTIN}(17)261231(10)P-1(21){SERIAL}",
+    f"01{GTIN}10P-1", f"]C101{GTIN}10P-1", f"]d201{GTIN}10P-1", f"]Q301{GTIN}10P-1", f"\x1d01{GTIN}10P-1\x1d",
+    f"]d201{GTIN}10P-1\x1d21{SERIAL}", f"01{GTIN}21{SERIAL}\x1d10P-1", f"01{GTIN}10P-1<GS>17261231", f"01{GTIN}\x1d10P-1",
+    f"01{GTIN}17261231310300250010P-1", f"]C101{GTIN}10P-121{SERIAL}", f"01{GTIN}10p-1", f"(01){GTIN}(10)p-1",
+])  # fmt: skip
+def test_a_lot_is_found_by_what_is_printed_under_its_barcode_and_by_what_a_scanner_types(season: Season, text: str) -> None:
+    assert ("", P1) in found(season, text)
+
+
+@pytest.mark.parametrize("text", ["P-1", "p-1", " p-1\t", "Ｐ－１", "ｐ-１", "(10)P-1", "10P-1"])
+def test_a_lot_is_found_by_its_code_in_either_case_and_width(season: Season, text: str) -> None:
+    assert ("", P1) in found(season, text)
+
+
+@pytest.mark.parametrize("text", [
+    SSCC, f"00{SSCC}", f"(00){SSCC}", f"]C100{SSCC}", "".join(chr(ord(digit) + 0xFEE0) for digit in f"00{SSCC}"),
+    f"{SSCC[:4]} {SSCC[4:]}", f"00 {SSCC[:4]} {SSCC[4:]}", f"00{SSCC}02{GTIN}37400",
+])  # fmt: skip
+def test_a_pallet_is_found_by_its_number_with_or_without_its_identifier(season: Season, text: str) -> None:
+    assert ("", PALLET) in found(season, text)
+
+
+def test_a_product_is_found_by_full_width_digits_and_where_its_lot_is_mistyped(season: Season) -> None:
+    wide = "".join(chr(ord(digit) + 0xFEE0) for digit in GTIN)
+    assert found(season, wide) == found(season, f"(01){GTIN}(10)NEVER") == {("", BOX)}
+
+
+@pytest.mark.parametrize("text", [
+    "(", "()", "(01)", f"(01){GTIN[:-1]}0(10)P-1", "]C1", f"01{GTIN[:-1]}", "(10)", "\x1d", "10", f"01{GTIN[:-1]}010P-1",
+    "10a21b\x1d" * 51, "21" * 256, "(10)" * 128,
+])  # fmt: skip
+def test_what_is_no_element_string_finds_nothing_and_harms_nothing(season: Season, text: str) -> None:
+    assert found(season, text) == set()
