@@ -45,7 +45,12 @@ class MasterData(Subject):
     image: str | None = None
     """Hash of the picture, lower-case hex SHA-256."""
     more: Mapping[str, object] | None = None
-    """Further descriptive members."""
+    """
+    Further descriptive members.
+
+    Of a place: `phone`, `address`, `city`, `region`, `postalCode` and `country` (ISO 3166, two letters).  With the name of its
+    `holder` they make the location description that FSMA 204 asks for (21 CFR 1.1310); each may be a text, or one by language.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,9 +142,8 @@ class Season:
 
     def _master(self) -> Iterator[Told]:
         for party in PARTIES:
-            place = MasterData(
-                id=party.place, type="Place", name=party.place_name, holder=party.uri, geo={"lat": party.lat, "lon": party.lon}
-            )
+            place = MasterData(id=party.place, type="Place", name=party.place_name, holder=party.uri,
+                               geo={"lat": party.lat, "lon": party.lon}, more=party.location)  # fmt: skip
             yield Told(party, record(place, issuer=party.uri, at=self.harvest_day), "place")
         for product in PRODUCTS:
             owner, about = product.owner, {"commodity": product.commodity, "variety": product.variety}
@@ -170,13 +169,17 @@ class Season:
         made = Things(lots=(LotQuantity(lot.uri, Quantity(Decimal(lot.packed), lot.unit)),))
         day = self.harvest_day.date()
         facts = kde.Harvest(product.commodity, day, product.variety, lot.field_name, country="CN")
-        yield self._event(farm, build.harvest(picked, self._at(0, farm), facts), "harvest")
+        grower = {kde.HARVESTER: {kde.NAME: farm.name["en"], kde.PHONE: farm.phone}}
+        ticket = kde.Reference(kde.HARVEST_TICKET, f"HT-{lot.code}", farm.uri[-13:])
+        harvested = replace(self._at(0, farm), references=(ticket,), extra=grower)
+        yield self._event(farm, build.harvest(picked, harvested, facts), "harvest")
         description = f"{product.name['en']} ({product.variety})"
         packing = kde.Packing(
             description, day, tlc_source=farm.place, commodity=product.commodity, variety=product.variety,
             harvested_on=day, farm=farm.place, field_name=lot.field_name, expires_on=day + timedelta(days=12),
         )  # fmt: skip
-        yield self._event(farm, build.pack(picked, made, self._at(3, farm), packing), "packing")
+        packed = replace(self._at(3, farm), references=(kde.Reference("prodorder", f"PO-{lot.code}", farm.uri[-13:]),))
+        yield self._event(farm, build.pack(picked, made, packed, packing), "packing")
         yield self._commitment(lot)
 
     def _commitment(self, lot: Lot) -> Told:

@@ -18,6 +18,7 @@ from ledger.project_events import told_event
 from ledger.registry import SqlHistory
 from ledger.reports.holders import Holders
 from ledger.reports.interface import MAX_LOTS, BadQuery, Query
+from ledger.reports.places import MEMBERS, UNDESCRIBED, gaps_of
 from ledger.shown import Audience, names_of, read_records
 from ledger.told_events import Told
 from ledger.trace import Graph, Reach, trace_back, trace_forward
@@ -29,7 +30,6 @@ from verify.subjects import Record
 
 MAX_FACTS = 5_000  # events of one report
 WITHHELD = "withheld from you / 未向您披露"  # in both languages: a cell has none of its own
-_DESCRIPTION = ("name", "address", "city", "region", "postalCode", "country", "phone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +112,20 @@ class Book:
         made = [one.lot or one.uri for one in fact.event.commissioned]
         return [uri for uri in made if self.makers.get(uri, fact.told.issuer) == fact.told.issuer]
 
-    def describe(self, uri: str) -> tuple[str, bool]:
-        """A place as the law wants it (name, address, phone, or coordinates), and whether that is known beyond its URI."""
+    def describe(self, uri: str) -> tuple[str, Sequence[str]]:
+        """A place as the law wants it, and what is missing of that: 21 CFR 1.1310, location description (places.py)."""
         if uri == WITHHELD:
-            return uri, True
+            return uri, ()
         known = self.master.get(uri)
         if not uri or known is None:
             name = self.party(uri)
-            return (f"{name} ({uri})" if name and name != uri else uri), False
-        told = [_words(known.get(member), self.lang) for member in _DESCRIPTION]
-        geo = known.get("geo")
-        if isinstance(geo, Mapping):
-            told.append(f"{geo.get('lat')}, {geo.get('lon')}")
-        words = [text for text in told if text]
-        return "; ".join([*words, uri]), len(words) > 1
+            return (f"{name} ({uri})" if name and name != uri else uri), UNDESCRIBED
+        told = {name: _words(known.get(name), self.lang) for name in MEMBERS}
+        holder, geo = _words(known.get("holder"), self.lang), known.get("geo")
+        told["business"] = _words(self.parties.get(holder), self.lang)
+        told["geo"] = f"{geo.get('lat')}, {geo.get('lon')}" if isinstance(geo, Mapping) else ""
+        words = (told[name] for name in ("name", "business", *MEMBERS[1:], "geo"))
+        return "; ".join([*filter(None, words), uri]), gaps_of(told)
 
     def product(self, uri: str) -> str:
         """What a lot's product is called, by its newest master data."""
@@ -154,8 +154,9 @@ def read_book(session: Session, query: Query) -> Book:
     moments = {(one.uri, fact.told.time_ms) for fact in facts for one in fact.event.objects if one.role == "epc"}
     inside = contents_at(session, moments, Scope(before=query.before))
     uris |= {gs1.product_of(content.uri) or "" for found in inside.values() for content in found}
+    master = _master(session, uris, query.before)
     people = {fact.told.issuer for fact in facts} | {end.uri for fact in facts for end in fact.told.parties}
-    master, parties = _master(session, uris, query.before), names_of(session, people, query.before)
+    parties = names_of(session, people | {_words(one.get("holder"), query.lang) for one in master.values()}, query.before)
     # Who had something is judged by its whole story, whatever part of it was asked for.
     whole = graphs if query.until_ms is None else _graphs(session, query, replace(reach, until_ms=None))
     holders = _holders(session, whole, query)

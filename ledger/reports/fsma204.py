@@ -2,11 +2,11 @@
 FSMA 204: the electronic sortable spreadsheet, one sheet for each critical tracking event.
 
 Rows are the logged events of the asked lots and of everything they were made of or became, one for each traceability lot
-code.  What the rule requires and nobody told is named in the row and counted in `Missing`, with who owes it; a place that
-nobody described counts as missing too.  What a party tells that never had the goods is shown as claimed, and is no complete
-row.  What a party withholds from this reader is said to be that, and nobody owes it: a regulator's copy has it.  Movements
-before initial packing are no shipping (1.1340): they tell who the harvest went to.  Not here: exemptions (1.1305), which are
-claims that somebody must make first.
+code.  What the rule requires and nobody told is named in the row and counted in `Missing`, with who owes it; a place whose
+description lacks something (1.1310) counts as missing too, and says what it lacks.  What a party tells that never had the goods
+is shown as claimed, and is no complete row.  What a party withholds from this reader is said to be that, and nobody owes it: a
+regulator's copy has it.  Movements before initial packing are no shipping (1.1340): they tell who the harvest went to.  Not
+here: exemptions (1.1305), which are claims that somebody must make first.
 
 Source: 21 CFR 1.1325 to 1.1350 and 1.1455(c)(3); producers/epcis/kde.py for where each element stands.
 """
@@ -67,7 +67,7 @@ def _sheet(cte: str, rows: Sequence[Row], book: Book, query: Query) -> Table:
 
 def _logged(row: Row, cte: str, book: Book, query: Query) -> dict[str, Cell]:
     told = row.fact.told
-    gaps = "; ".join(column.heading(query.lang) for column in row.missing(COLUMNS[cte]))
+    gaps = "; ".join(f"{row.gap(column, query.lang)} [{column.law}]" for column in row.missing(COLUMNS[cte]))
     return row.cells | {
         "teller": book.party(told.issuer), "time": told.time, "late_hours": told.late_hours,
         "standing": said(standing(book, row.fact, row.lots), query),
@@ -91,7 +91,7 @@ def _missing(rows: Mapping[str, Sequence[Row]], book: Book, query: Query) -> Tab
     for cte, found in rows.items():
         for row in found:
             for column in row.missing(COLUMNS[cte]):
-                gap = (said(cte, query), column.words(query.lang), column.law, book.party(row.fact.told.issuer))
+                gap = (said(cte, query), row.gap(column, query.lang), column.law, book.party(row.fact.told.issuer))
                 counts[gap] = counts.get(gap, 0) + 1
     return Table(said("Missing", query), _MISSING, [[*gap, count] for gap, count in counts.items()])
 
@@ -100,6 +100,7 @@ def _glossary(query: Query) -> Table:
     needs = {True: said("yes", query), False: said("if applicable", query)}
     lines = [[said(cte, query), one.title["en"], one.title["zh"], one.law, needs[one.required]]
              for cte, columns in COLUMNS.items() for one in columns if one.law]  # fmt: skip
+    lines.append(["", "Every place: location description", "每个地点：地点描述", "1.1310", needs[True]])
     return Table(said("Glossary", query), _GLOSSARY, lines)
 
 

@@ -157,14 +157,14 @@ class Row:
     lots: tuple[str, ...]
     """What its teller must have had, or had the right to make, for it to count."""
     cells: dict[str, Cell] = field(default_factory=dict)
-    partial: set[str] = field(default_factory=set)
+    partial: dict[str, Sequence[str]] = field(default_factory=dict)
+    """What is missing of them."""
 
     def place(self, key: str, book: Book, uri: str) -> None:
-        """A location description; a bare identifier is not one."""
-        words, is_described = book.describe(uri)
-        self.cells[key] = words
-        if not is_described:
-            self.partial.add(key)
+        """A location description (1.1310); a bare identifier is not one."""
+        self.cells[key], gaps = book.describe(uri)
+        if gaps:
+            self.partial[key] = gaps
 
     def amount(self, key: str, unit: str, quantity: Decimal | str | None, uom: str | None) -> None:
         """How much; an instance without a quantity is one."""
@@ -173,6 +173,11 @@ class Row:
     def missing(self, columns: Sequence[Column]) -> list[Column]:
         """Required elements that nobody told, or only in part; not those that this reader may not see."""
         return [one for one in columns if one.required and (one.key in self.partial or self.cells.get(one.key) in (None, ""))]
+
+    def gap(self, column: Column, lang: str) -> str:
+        """A missing element in words, and what is missing of it where the rest was told."""
+        gaps = self.partial.get(column.key, ()) if self.cells.get(column.key) else ()
+        return f"{column.words(lang)}: {', '.join(gaps)}" if gaps else column.words(lang)
 
     @property
     def is_whole(self) -> bool:

@@ -210,6 +210,19 @@ class TestFirstStart:
         assert answer.status_code == 200, answer.text
         assert answer.content.startswith(b"PK")
 
+    def test_every_row_of_the_demo_s_workbook_is_complete(self, played: Played) -> None:
+        """The demo shows what the rule asks for: nothing is missing, and nothing is counted that is."""
+        lots = ["https://id.gs1.org" + item.path.partition("/21/")[0] for item in played.items]
+        bearer = {"authorization": f"Bearer {played.stage.regulator_key}"}
+        asked = {"id": lots, "format": "json"}
+        found = httpx2.get(f"{played.url}/reports/fsma204", params=asked, headers=bearer).json()["tables"]
+        tables = {table["name"]: table for table in found}
+        assert tables["Missing"]["rows"] == []
+        keys = [column["key"] for column in tables["Summary"]["columns"]]
+        told = [dict(zip(keys, row, strict=True)) for row in tables["Summary"]["rows"]]
+        assert {line["sheet"] for line in told if line["rows"] != "0"} == {"Harvest", "InitialPacking", "Shipping", "Receiving"}
+        assert all(line["complete"] == line["rows"] for line in told)
+
     def test_the_chain_answers_this_machine_only_about_the_contract(self, played: Played) -> None:
         call = {"jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": []}
         assert "error" in httpx2.post(f"{played.url}/devchain", json=call).json()

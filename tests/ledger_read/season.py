@@ -167,7 +167,8 @@ def describe(season: Season) -> None:
     """Places and products."""
     for uri, name in ((FIELD, "Field 7"), (SHED, "Packing shed"), (DOCK, "Dock")):
         place = MasterData(id=uri, type="Place", name={"en": name}, holder=FARM, geo={"lat": "31.2", "lon": "121.4"},
-                           more={"address": f"{name}, Chongming, Shanghai", "phone": "+86 21 5555 0100"})  # fmt: skip
+                           more={"address": f"{name}, Chongming", "phone": "+86 21 5555 0100", "city": "Shanghai",
+                                 "region": "Shanghai", "country": "CN"})  # fmt: skip
         season.say(FARM, place)
     season.say(HUB, MasterData(id=HUB_DOCK, type="Place", name={"en": "Hub dock"}, holder=HUB))
     season.say(FARM, MasterData(id=BOX, type="Product", name={"en": "Leaf lettuce, box of 500 g"}, holder=FARM))

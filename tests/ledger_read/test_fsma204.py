@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import openpyxl
 import pytest
@@ -19,6 +20,7 @@ from ledger.reports.fsma204_columns import COLUMNS
 from ledger.reports.fsma204_standing import CLAIMED, SET_ASIDE, STANDS, TOO_MUCH, UNKNOWN
 from ledger.reports.fsma204_words import CHINESE
 from ledger.reports.interface import MAX_LOTS, Column
+from ledger.reports.places import MEMBERS, gaps_of
 from ledger.reports.writers import MAX_TEXT
 from ledger.shown import Audience
 from ledger.told_events import read_events
@@ -48,7 +50,7 @@ from tests.ledger_read.season import (
 )
 from tests.support.ledger import p256, quantity
 
-DESCRIBED = {"address": "1 Long Street", "phone": "+86 21 5555 0199"}
+DESCRIBED = {"phone": "+86 21 5555 0199", "city": "Shanghai", "postalCode": "200000", "country": "CN"}
 
 
 def tables(season: Season, *asked: str, **more: object) -> dict[str, Table]:
@@ -75,7 +77,8 @@ class TestRows:
         told = {key: line[key] for key in ("commodity", "variety", "quantity", "unit", "field", "harvest_date")}
         assert told == {"commodity": "lettuce", "variety": "green leaf", "quantity": Decimal("100.5"), "unit": "KGM",
                         "field": "Field 7", "harvest_date": "2026-11-18"}  # fmt: skip
-        assert line["farm"] == f"Field 7; Field 7, Chongming, Shanghai; +86 21 5555 0100; 31.2, 121.4; {FIELD}"
+        told = f"Field 7; {FARM}; Field 7, Chongming; Shanghai; Shanghai; CN; +86 21 5555 0100; 31.2, 121.4; {FIELD}"
+        assert line["farm"] == told
         assert line["index"] == season.told["harvest H-1"]
 
     def test_packing_repeats_the_harvest_and_assigns_the_code(self, season: Season) -> None:
@@ -128,6 +131,35 @@ class TestWhatIsMissing:
     def test_a_place_that_nobody_described_is_missing(self, season: Season) -> None:
         sold_to = next(one for one in lines(tables(season)["Shipping"]) if "wang" in str(one["recipient"]))
         assert "Immediate subsequent recipient" in str(sold_to["missing"])
+
+    @pytest.mark.parametrize(("left_out", "gap"), [
+        ("holder", "business name / 企业名称"), ("phone", "phone number / 电话"), ("geo", "address or coordinates / 地址或坐标"),
+        ("city", "city / 城市"), ("postalCode", "region and postal code / 省州与邮编"), ("country", "country / 国家"), ("", None),
+    ])  # fmt: skip
+    def test_a_place_says_what_its_location_description_lacks(self, season: Season, left_out: str, gap: str | None) -> None:
+        """Business name, phone number, address or coordinates, city, State and zip code or the like abroad, country."""
+        door: dict[str, Any] = {"holder": WANG, "geo": {"lat": "31.2", "lon": "121.5"}, **DESCRIBED}
+        door.pop(left_out, None)
+        own = {"holder": door.pop("holder", None), "geo": door.pop("geo", None)}
+        season.say(WANG, MasterData(id=DOOR_WANG, type="Place", name={"en": "A door"}, **own, more=door))
+        found = tables(season)
+        (line,) = (one for one in lines(found["Receiving"]) if str(one["received_at"]).startswith("A door"))
+        owed = [one["element"] for one in lines(found["Missing"]) if (one["sheet"], one["owed_by"]) == ("Receiving", WANG)]
+        told = [] if gap is None else [f"Received at: {gap}"]
+        in_row = [one for one in str(line["missing"]).split("; ") if one.startswith("Received")]
+        assert in_row == [f"{one} [1.1345(a)(5)]" for one in told]
+        assert [one for one in owed if str(one).startswith("Received")] == told
+
+    @pytest.mark.parametrize(("country", "members", "lacks"), [
+        ("US", {"region": "CA"}, True), ("US", {"postalCode": "95014"}, True),
+        ("US", {"region": "CA", "postalCode": "95014"}, False),
+        ("CN", {"region": "山东"}, False), ("SG", {"postalCode": "018956"}, False), ("CN", {}, True),
+    ])  # fmt: skip
+    def test_state_and_zip_code_are_owed_at_home_and_either_of_them_abroad(
+        self, country: str, members: dict[str, str], lacks: bool
+    ) -> None:
+        whole = dict.fromkeys((*MEMBERS, "business", "geo"), "x") | {"region": "", "postalCode": "", "country": country}
+        assert bool(gaps_of(whole | members)) == lacks
 
     def test_the_summary_counts_complete_rows(self, season: Season) -> None:
         summary = {one["sheet"]: one for one in lines(tables(season)["Summary"])}
