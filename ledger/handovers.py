@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from ledger.shown import Audience, read_records
 from ledger.told_events import Told
 from ledger.trace import Graph
+from verify import gs1
 from verify.authority import History
 from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, journey_of
 
@@ -111,11 +112,17 @@ def rows(graph: Graph, states: Mapping[int, str]) -> list[Row]:
 
 def sent(told: list[Row]) -> Iterator[tuple[str, str]]:
     """Where things were sent: from the giver's place, where they had been sent before, else from the thing itself."""
-    shipped = [row for row in told if row.is_sent]
+    units = {row.index for row in told if _is_unit(row)}
+    # What is told beside the unit that holds it goes the unit's way.
+    shipped = [row for row in told if row.is_sent and (_is_unit(row) or row.index not in units)]
     ends = {end for row in shipped for end in _where(row.taker)}
     for row in shipped:
         start = next((one for one in _where(row.giver) if one in ends), row.object)
         yield from ((start, end) for end in _where(row.taker) if end != start)
+
+
+def _is_unit(row: Row) -> bool:
+    return gs1.level(row.object) in ("sscc", "asset")
 
 
 def _where(end: End) -> tuple[str, ...]:

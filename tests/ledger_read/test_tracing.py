@@ -23,6 +23,7 @@ from ledger.units import Scope, contents_at, spans_of
 from producers.epcis import build
 from producers.epcis.parts import Handover, Things
 from tests.ledger_read.season import (
+    BOX,
     DOCK,
     DOOR_WANG,
     DOOR_ZHAO,
@@ -283,6 +284,15 @@ class TestTheTable:
         assert drawing is not None
         assert {HUB_DOCK, DOOR_WANG, DOOR_ZHAO} == {box.id for box in drawing.boxes if box.role == "place"}
         assert len(drawing.lines) == len(graph.edges) + 3
+
+    def test_a_lot_that_is_told_beside_its_pallet_is_drawn_by_the_pallet_s_way_alone(self, season: Season) -> None:
+        box, pallet = f"{BOX}/10/P-9", sscc(9)
+        made = lots((box, "20", "H87"))
+        season.tell(FARM, "load", partial(build.aggregate, pallet, made), place=FIELD)
+        both = Things(items=(pallet,), lots=made.lots)
+        season.tell(FARM, "advised", partial(build.ship, both, handover=Handover(FARM, HUB, FIELD, HUB_DOCK)), place=FIELD)
+        with season.rig.database.reading() as session:
+            assert list(sent(rows(trace_forward(session, box), {}))) == [(pallet, HUB_DOCK)]
 
     def test_a_stranger_s_shipment_draws_no_way(self, season: Season) -> None:
         season.grant(STRANGER, "retailer")
