@@ -67,7 +67,7 @@ def _sheet(cte: str, rows: Sequence[Row], book: Book, query: Query) -> Table:
 
 def _logged(row: Row, cte: str, book: Book, query: Query) -> dict[str, Cell]:
     told = row.fact.told
-    gaps = "; ".join(f"{row.gap(column, query.lang)} [{column.law}]" for column in row.missing(COLUMNS[cte]))
+    gaps = "; ".join(f"{_gap(row, column, query)} [{column.law}]" for column in row.missing(COLUMNS[cte]))
     return row.cells | {
         "teller": book.party(told.issuer), "time": told.time, "late_hours": told.late_hours,
         "standing": said(standing(book, row.fact, row.lots), query),
@@ -91,16 +91,22 @@ def _missing(rows: Mapping[str, Sequence[Row]], book: Book, query: Query) -> Tab
     for cte, found in rows.items():
         for row in found:
             for column in row.missing(COLUMNS[cte]):
-                gap = (said(cte, query), row.gap(column, query.lang), column.law, book.party(row.fact.told.issuer))
+                gap = (said(cte, query), _gap(row, column, query), column.law, book.party(row.fact.told.issuer))
                 counts[gap] = counts.get(gap, 0) + 1
     return Table(said("Missing", query), _MISSING, [[*gap, count] for gap, count in counts.items()])
+
+
+def _gap(row: Row, column: Column, query: Query) -> str:
+    """A missing element in words, and what is missing of it where the rest was told."""
+    lacks = ", ".join(said(one, query) for one in row.lacking(column))
+    return f"{column.words(query.lang)}: {lacks}" if lacks else column.words(query.lang)
 
 
 def _glossary(query: Query) -> Table:
     needs = {True: said("yes", query), False: said("if applicable", query)}
     lines = [[said(cte, query), one.title["en"], one.title["zh"], one.law, needs[one.required]]
              for cte, columns in COLUMNS.items() for one in columns if one.law]  # fmt: skip
-    lines.append(["", "Every place: location description", "每个地点：地点描述", "1.1310", needs[True]])
+    lines.append([said("Missing", query), "Every place: location description", "每个地点：地点描述", "1.1310", needs[True]])
     return Table(said("Glossary", query), _GLOSSARY, lines)
 
 

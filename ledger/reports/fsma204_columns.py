@@ -174,10 +174,9 @@ class Row:
         """Required elements that nobody told, or only in part; not those that this reader may not see."""
         return [one for one in columns if one.required and (one.key in self.partial or self.cells.get(one.key) in (None, ""))]
 
-    def gap(self, column: Column, lang: str) -> str:
-        """A missing element in words, and what is missing of it where the rest was told."""
-        gaps = self.partial.get(column.key, ()) if self.cells.get(column.key) else ()
-        return f"{column.words(lang)}: {', '.join(gaps)}" if gaps else column.words(lang)
+    def lacking(self, column: Column) -> Sequence[str]:
+        """What is missing of an element of which the rest was told."""
+        return self.partial.get(column.key, ()) if self.cells.get(column.key) else ()
 
     @property
     def is_whole(self) -> bool:

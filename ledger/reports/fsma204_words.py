@@ -16,6 +16,8 @@ CHINESE: Mapping[str, str] = {
     "claimed by a third party": "第三方声称",
     "could not be checked": "无法核对", "more than its teller had": "超出记录方所持数量", "yes": "是", "no": "否",
     "if applicable": "如适用", "rule": "法规", "21 CFR part 1, subpart S": "美国联邦法规 21 CFR 第 1 部分 S 子部分",
+    "location description": "地点描述", "business name": "企业名称", "phone number": "电话",
+    "address or coordinates": "地址或坐标", "city": "城市", "region and postal code": "省州与邮编", "country": "国家",
     "lot asked": "查询批次", "entries below": "账本序号小于", "events read": "读取事件数", "cut short": "是否因上限而不完整",
 }  # fmt: skip
 

@@ -18,21 +18,21 @@ information for foreign locations, including country".
 from collections.abc import Mapping, Sequence
 
 MEMBERS = ("name", "address", "city", "region", "postalCode", "country", "phone")
-UNDESCRIBED = ("location description / 地点描述",)
+UNDESCRIBED = ("location description",)
 _DOMESTIC = ("US", "USA")
 
 
 def gaps_of(told: Mapping[str, str]) -> Sequence[str]:
     """
-    What is missing of a description, in both languages; nothing where it is whole.
+    What is missing of a description, in words of fsma204_words.py; nothing where it is whole.
 
     `told` has a text, perhaps empty, for each of MEMBERS, `business` and `geo`.
     """
     at_home = told["country"].upper() in _DOMESTIC
     region, code = bool(told["region"]), bool(told["postalCode"])
     known = {
-        "business name / 企业名称": told["business"], "phone number / 电话": told["phone"],
-        "address or coordinates / 地址或坐标": told["address"] or told["geo"], "city / 城市": told["city"],
-        "region and postal code / 省州与邮编": region and code if at_home else region or code, "country / 国家": told["country"],
+        "business name": told["business"], "phone number": told["phone"],
+        "address or coordinates": told["address"] or told["geo"], "city": told["city"],
+        "region and postal code": region and code if at_home else region or code, "country": told["country"],
     }  # fmt: skip
     return [words for words, value in known.items() if not value]
