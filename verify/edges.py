@@ -71,10 +71,10 @@ def journey_of(uri: str, records: Iterable[Record], history: History) -> Journey
             break
         if name not in done:
             done.add(name)
-            queue += _Subject(subject, events, history, journey).walk(user)
+            queue += Story(subject, events, history, journey).walk(user)
     return journey
 
-class _Subject:
+class Story:
     """One object on the way: who made it, who held it, and how each came to hold it."""
     def __init__(self, uri: str, events: Sequence[Told], history: History, journey: Journey) -> None:
         self.uri, self.events, self.journey = uri, events, journey
@@ -114,7 +114,7 @@ class _Subject:
                 self._visit(record, event)
             for record in received:
                 self.journey.add(self.uri, record, state, sent)
-            if (state == CLAIMED and not received) or self._overdrawn(party, mine):
+            if (state == CLAIMED and not received) or self.overdrawn(party, mine):
                 self.journey.add(self.uri, user if party == way[0] else mine[0][0], CLAIMED)
             way += [one.issuer for one in sent if one.issuer not in way]
 
@@ -155,8 +155,8 @@ class _Subject:
                 found[party] = (state, [r for r, _ in mine])
         return found
 
-    def _overdrawn(self, party: str, mine: Sequence[Told]) -> bool:
-        # Whether a party gave away or used up more of it than it made and took in, in any unit that both sides use.
+    def overdrawn(self, party: str, mine: Sequence[Told]) -> bool:
+        """Whether a party gave away or used up more of it than it made and took in, in any unit that both sides use."""
         parts = ([one for one in self.made if one[0].issuer == party], [one for one in mine if one[1].is_receiving],
                  [one for one in mine if one[1].is_shipping], [one for one in mine if self._is_use(one[1])])
         made, took, gave, used = (_amounts(self.uri, part) for part in parts)

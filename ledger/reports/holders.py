@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 
 from verify.authority import History
 
-# Its private part: a second reading of the same rule would differ from the first one day.  Whole journeys, which handovers.py
+# A second reading of the same rule would differ from the first one day.  Whole journeys, which handovers.py
 # takes, compare every record with every other: a lot that went to a hundred shops would cost a report seconds.
-from verify.edges import CLAIMED, UNKNOWN, Journey, _Subject
+from verify.edges import CLAIMED, UNKNOWN, Journey, Story
 from verify.epcis import Event
 from verify.subjects import Record
 
@@ -36,7 +36,7 @@ class Holders:
     whole: bool
     """Whether no limit cut the records short: half of an account would accuse its party."""
     _by_uri: dict[str, list[Record]] = field(default_factory=dict)
-    _known: dict[str, _Subject] = field(default_factory=dict)
+    _known: dict[str, Story] = field(default_factory=dict)
     _overdrawn: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
@@ -60,17 +60,17 @@ class Holders:
         if (uri, party) not in self._overdrawn:
             subject = self._subject(uri)
             mine = [(record, event) for record, event in subject.told if record.issuer == party]
-            self._overdrawn[uri, party] = subject._overdrawn(party, mine)
+            self._overdrawn[uri, party] = subject.overdrawn(party, mine)
         return OVERDRAWN if self._overdrawn[uri, party] else state
 
     def makers(self, uri: str) -> set[str]:
         """Every party that commissioned `uri` and might."""
         return {record.issuer for record, _ in self._subject(uri).made}
 
-    def _subject(self, uri: str) -> _Subject:
+    def _subject(self, uri: str) -> Story:
         if uri not in self._known:
             told = [(one, one.event) for one in self._about(uri) if one.event is not None]
-            self._known[uri] = _Subject(uri, told, self.history, Journey())
+            self._known[uri] = Story(uri, told, self.history, Journey())
         return self._known[uri]
 
     def _about(self, uri: str) -> list[Record]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta, timezone
+from functools import partial
 from html import unescape
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from verify.verifier import Verification, verify_bundle
 
 AS_DATA = {"accept": "application/json"}
 CHINA = timezone(timedelta(hours=8))
+get = partial(httpx2.get, timeout=60)  # a machine with much to do is slow, and not wrong
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Played:
 
     def verify(self, path: str) -> Verification:
         """What the command line does with a label."""
-        bundle = httpx2.get(self.url + path, headers={"accept": "application/json"}).content
+        bundle = get(self.url + path, headers={"accept": "application/json"}).content
         policy = Policy.parse(self.stage.policy.read_text("utf-8"))
         return verify_bundle(
             bundle, policy=policy, label=self.url + path, heads=lambda pin: read_head(pin, [f"{self.url}/devchain"])
@@ -80,14 +82,14 @@ class TestFirstStart:
         assert run.answers["item"] == "unchecked"
 
     def test_a_page_about_one_label_does_not_pass_for_another(self, played: Played) -> None:
-        bundle = httpx2.get(played.url + played.items[0].path, headers={"accept": "application/json"}).content
+        bundle = get(played.url + played.items[0].path, headers={"accept": "application/json"}).content
         policy = Policy.parse(played.stage.policy.read_text("utf-8"))
         with pytest.raises(VerificationError) as failed:
             verify_bundle(bundle, policy=policy, label=played.url + played.items[1].path)
         assert failed.value.step == 11
 
     def test_a_browser_gets_one_page_under_a_hash(self, played: Played) -> None:
-        answer = httpx2.get(played.url + played.items[2].path + "?lang=zh", headers={"accept": "text/html"})
+        answer = get(played.url + played.items[2].path + "?lang=zh", headers={"accept": "text/html"})
         assert answer.headers["content-type"].startswith("text/html")
         assert "sha256-" in answer.headers["content-security-policy"]
         assert answer.headers["cache-control"] == "no-store"
@@ -96,25 +98,25 @@ class TestFirstStart:
 
     def test_links_are_listed_and_followed_by_type(self, played: Played) -> None:
         url = played.url + played.items[0].path
-        linkset = httpx2.get(url, headers={"accept": "application/linkset+json"})
+        linkset = get(url, headers={"accept": "application/linkset+json"})
         assert linkset.headers["content-type"] == "application/linkset+json"
         (shown,) = linkset.json()["linkset"]
         assert len(shown["https://gs1.org/voc/defaultLink"]) == 1
-        assert httpx2.get(url, params={"linkType": "linkset"}).json() == linkset.json()
-        followed = httpx2.get(url, params={"linkType": "gs1:traceability"}, follow_redirects=False)
+        assert get(url, params={"linkType": "linkset"}).json() == linkset.json()
+        followed = get(url, params={"linkType": "gs1:traceability"}, follow_redirects=False)
         assert followed.status_code == 307
         assert "/trace/back?id=" in followed.headers["location"]
-        assert httpx2.get(url, params={"linkType": "gs1:recipeInfo"}).status_code == 404
+        assert get(url, params={"linkType": "gs1:recipeInfo"}).status_code == 404
 
     def test_a_place_is_told_without_a_bundle(self, played: Played) -> None:
         path = CENTRAL.place.removeprefix("https://id.gs1.org")
-        told = httpx2.get(played.url + path, headers={"accept": "application/json"}).json()
+        told = get(played.url + path, headers={"accept": "application/json"}).json()
         assert told["master"]["name"]["zh"] == "昆山中心仓"
         assert told["records"]
 
     def test_a_product_lists_what_its_owner_says_and_other_origins_may_read_it(self, played: Played) -> None:
         path = played.items[0].path.partition("/10/")[0]
-        told = httpx2.get(played.url + path, headers={"accept": "application/json"}).json()
+        told = get(played.url + path, headers={"accept": "application/json"}).json()
         assert told["master"]["name"]["en"] == "Roses, bunch of 20"
         allowed = httpx2.options(played.url + path)
         assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (204, "*")
@@ -123,17 +125,17 @@ class TestFirstStart:
     @pytest.mark.parametrize(("lang", "told"), [("en", "Roses, bunch of 20"), ("zh", "玫瑰 20枝")])
     def test_a_trace_is_handed_out_as_the_table_that_people_see(self, played: Played, lang: str, told: str) -> None:
         asked = {"id": "https://id.gs1.org" + played.items[0].path.partition("/21/")[0], "lang": lang}
-        page = httpx2.get(f"{played.url}/trace/forward", params=asked, headers={"accept": "text/html"}).text
+        page = get(f"{played.url}/trace/forward", params=asked, headers={"accept": "text/html"}).text
         assert "H87" not in page
         assert ("240 pieces" if lang == "en" else "240 件") in page
-        answer = httpx2.get(f"{played.url}/trace/forward", params=asked | {"format": "csv"})
+        answer = get(f"{played.url}/trace/forward", params=asked | {"format": "csv"})
         assert answer.headers["content-disposition"] == 'attachment; filename="trace-forward.csv"'
         lines = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
         assert page.count('<td class="time">') == next(at for at, line in enumerate(lines) if not line) - 1
         assert {len(line) for line in lines[: page.count('<td class="time">') + 1]} == {16}
         packed = next(line for line in lines if line[5] == "240")
         assert (packed[3][: len(told)], packed[6]) == (told, "H87")
-        book = httpx2.get(f"{played.url}/trace/forward", params=asked | {"format": "xlsx"}).content
+        book = get(f"{played.url}/trace/forward", params=asked | {"format": "xlsx"}).content
         cells = list(load_workbook(io.BytesIO(book)).worksheets[0].iter_rows(values_only=True))
         assert [str(cell) for cell in cells[0][:16]] == lines[0]
 
@@ -143,8 +145,8 @@ class TestFirstStart:
         self, played: Played, lang: str, to: str, place: str, handover: str
     ) -> None:
         asked = {"id": "https://id.gs1.org" + played.items[2].path.partition("/21/")[0], "lang": lang}
-        page = httpx2.get(f"{played.url}/trace/forward", params=asked, headers={"accept": "text/html"}).text
-        table = httpx2.get(f"{played.url}/trace/forward", params=asked | {"format": "csv"}).content.decode("utf-8-sig")
+        page = get(f"{played.url}/trace/forward", params=asked, headers={"accept": "text/html"}).text
+        table = get(f"{played.url}/trace/forward", params=asked | {"format": "csv"}).content.decode("utf-8-sig")
         told = [line for line in csv.DictReader(io.StringIO(table)) if line[place] is not None]
         got = {(line[to], line[place]) for line in told if line[to]}
         assert got == {(party.name[lang], party.place_name[lang]) for party in (CENTRAL, PUDONG, WANG)}
@@ -156,17 +158,17 @@ class TestFirstStart:
     @pytest.mark.parametrize("lang", ["en", "zh"])
     def test_every_table_is_handed_out_as_a_file_with_as_many_rows_as_people_see(self, played: Played, lang: str) -> None:
         lot = "https://id.gs1.org" + played.items[1].path.partition("/21/")[0]
-        (recall,) = httpx2.get(f"{played.url}/recalls").json()["recalls"]
+        (recall,) = get(f"{played.url}/recalls").json()["recalls"]
         bearer = {"authorization": f"Bearer {played.stage.regulator_key}", "accept": "text/html"}
         place = CENTRAL.place.removeprefix("https://id.gs1.org")
         for path, asked, tag in (
             ("/log", {}, "tr"), (f"/recalls/{recall['digest']}", {}, "tr"), (place, {}, "tr"),
             ("/regulator", {"q": "苹果"}, "li"), ("/regulator/looks", {}, "tr"), ("/regulator/subject", {"id": lot}, "tr"),
         ):  # fmt: skip
-            page = httpx2.get(played.url + path, params=asked | {"lang": lang}, headers=bearer).text
+            page = get(played.url + path, params=asked | {"lang": lang}, headers=bearer).text
             links = [unescape(link) for link in re.findall(r'href="([^"]+format=(?:csv|xlsx)&amp;lang=[^"]*)"', page)]
             assert len(links) in (2, 6), path
-            csv_file, xlsx_file = (httpx2.get(played.url + link, headers=bearer) for link in links[:2])
+            csv_file, xlsx_file = (get(played.url + link, headers=bearer) for link in links[:2])
             assert (csv_file.status_code, xlsx_file.status_code) == (200, 200), path
             assert "attachment" in csv_file.headers["content-disposition"]
             lines = list(csv.reader(io.StringIO(csv_file.content.decode("utf-8-sig"))))
@@ -184,29 +186,29 @@ class TestFirstStart:
         product = played.items[0].path.partition("/10/")[0]
         uris = (YUNNAN.place, YUNNAN.uri, CENTRAL.place, WANG.uri)
         for path in (product, *(uri.removeprefix("https://id.gs1.org") for uri in uris)):
-            answer = httpx2.get(f"{played.url}{path}?lang={lang}", headers={"accept": "text/html"})
+            answer = get(f"{played.url}{path}?lang={lang}", headers={"accept": "text/html"})
             assert (answer.status_code, answer.headers["content-type"][:9]) == (200, "text/html"), path
 
     def test_the_recall_names_the_shop_that_has_the_boxes(self, played: Played) -> None:
-        (recall,) = httpx2.get(f"{played.url}/recalls").json()["recalls"]
-        reach = httpx2.get(f"{played.url}/recalls/{recall['digest']}").json()["reach"]
+        (recall,) = get(f"{played.url}/recalls").json()["recalls"]
+        reach = get(f"{played.url}/recalls/{recall['digest']}").json()["reach"]
         assert WANG.place in [stop["place"] for stop in reach["stops"]]
         assert LIN.place not in [stop["place"] for stop in reach["stops"]]
 
     def test_a_box_leads_back_to_its_farm_and_a_harvest_forward_to_its_pick_up_points(self, played: Played) -> None:
         item = "https://id.gs1.org" + played.items[0].path
-        back = httpx2.get(f"{played.url}/trace/back", params={"id": item}, headers=AS_DATA).json()
+        back = get(f"{played.url}/trace/back", params={"id": item}, headers=AS_DATA).json()
         assert YUNNAN.uri in {one["issuer"] for one in back["events"]}
         (harvest,) = [node["id"] for node in back["nodes"] if node["kind"] == "lot" and node["depth"] == 1]
-        forward = httpx2.get(f"{played.url}/trace/forward", params={"id": harvest}, headers=AS_DATA).json()
+        forward = get(f"{played.url}/trace/forward", params={"id": harvest}, headers=AS_DATA).json()
         places = {one["biz_location"] for one in forward["events"] if one["biz_step"] == "retail_selling"}
         assert places == {CHEN.place, WANG.place, LIN.place}
 
     def test_the_regulator_downloads_the_fsma_workbook(self, played: Played) -> None:
         lot = "https://id.gs1.org" + played.items[1].path.partition("/21/")[0]
         bearer = {"authorization": f"Bearer {played.stage.regulator_key}"}
-        names = [one["name"] for one in httpx2.get(f"{played.url}/reports").json()["reports"]]
-        answer = httpx2.get(f"{played.url}/reports/{names[0]}", params={"id": lot, "format": "xlsx"}, headers=bearer)
+        names = [one["name"] for one in get(f"{played.url}/reports").json()["reports"]]
+        answer = get(f"{played.url}/reports/{names[0]}", params={"id": lot, "format": "xlsx"}, headers=bearer)
         assert answer.status_code == 200, answer.text
         assert answer.content.startswith(b"PK")
 
@@ -215,7 +217,7 @@ class TestFirstStart:
         lots = ["https://id.gs1.org" + item.path.partition("/21/")[0] for item in played.items]
         bearer = {"authorization": f"Bearer {played.stage.regulator_key}"}
         asked = {"id": lots, "format": "json"}
-        found = httpx2.get(f"{played.url}/reports/fsma204", params=asked, headers=bearer).json()["tables"]
+        found = get(f"{played.url}/reports/fsma204", params=asked, headers=bearer).json()["tables"]
         tables = {table["name"]: table for table in found}
         assert tables["Missing"]["rows"] == []
         keys = [column["key"] for column in tables["Summary"]["columns"]]
