@@ -45,7 +45,7 @@ class Speaker:
 def check_origin(speaker: Speaker, origin: str) -> None:
     """Refuse where nothing names the log, before an outbox is made.  Raises typer.BadParameter."""
     if not origin and speaker.server is None and speaker.policy is None and not speaker.outbox.exists():
-        raise _no_origin()
+        raise common.no_log()
 
 
 def commit(job: Job, speaker: Speaker, *, origin: str, previous: str | None) -> int:
@@ -134,26 +134,9 @@ def _repeated(job: Job, speaker: Speaker, mine: list[Commitment]) -> int:
 
 
 def _signed(job: Job, speaker: Speaker, origin: str, previous: str | None) -> bytes:
-    name = origin or _origin(speaker)
-    codes = job.codes
+    name, codes = common.log_of(origin, speaker.outbox, speaker.server, speaker.policy), job.codes
     told = LabelCommitment.of(codes.lot, origin=name, root=codes.root, count=codes.count, previous=previous)
     return records.sign_record(records.record(told, issuer=speaker.party, at=datetime.now(UTC)), speaker.key)
-
-
-def _origin(speaker: Speaker) -> str:
-    with Outbox.open(speaker.outbox) as box:
-        if speaker.server is None:
-            believed = common.believed(box, None, speaker.policy)
-        else:
-            with LogClient(speaker.server) as client:
-                believed = common.believed(box, client, speaker.policy)
-    if believed is None:
-        raise _no_origin()
-    return common.origin_of(believed)
-
-
-def _no_origin() -> typer.BadParameter:
-    return typer.BadParameter("a commitment is for one log: give --origin, --policy or --server", param_hint="--origin")
 
 
 def _save(job: Job, speaker: Speaker, statement: bytes, previous: str | None) -> None:

@@ -124,9 +124,24 @@ def believed(outbox: Outbox, client: LogClient | None, policy_file: Path | None)
     return policy
 
 
-def origin_of(policy: Policy) -> str:
-    """The name of the log that a policy is about."""
+def log_of(origin: str, outbox_file: Path, server: str | None, policy_file: Path | None) -> str:
+    """The name of the log that a control statement is for: made for one, it says nothing in another.  Raises as `believed`."""
+    if origin:
+        return origin
+    with Outbox.open(outbox_file) as outbox:
+        if server is None:
+            policy = believed(outbox, None, policy_file)
+        else:
+            with LogClient(server) as client:
+                policy = believed(outbox, client, policy_file)
+    if policy is None:
+        raise no_log()
     return policy.logs[0].name
+
+
+def no_log() -> typer.BadParameter:
+    """Nothing says which log is meant."""
+    return typer.BadParameter("for which log: give --origin, --policy or --server / 请指定账本", param_hint="--origin")
 
 
 def send(outbox: Outbox, server: str | None, policy_file: Path | None) -> int:

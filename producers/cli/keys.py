@@ -17,7 +17,6 @@ from producers.cli.common import (
     Server,
     canonical,
     open_key,
-    origin_of,
     say,
 )
 from producers.client import LogClient
@@ -104,7 +103,7 @@ def _prefixes(texts: Sequence[str]) -> list[str]:
 
 def _origin(server: str | None, policy: Path | None) -> str:
     if policy is not None:
-        return origin_of(Policy.parse(policy.read_text("utf-8")))
+        return Policy.parse(policy.read_text("utf-8")).logs[0].name
     if server is None:
         raise typer.BadParameter("give --origin, --policy or --server", param_hint="--origin")
     with LogClient(server) as client:

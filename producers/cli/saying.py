@@ -48,7 +48,7 @@ def recall(
     reason = _text(reason_en, reason_zh, "--reason-en, --reason-zh")
     instructions = _text(instructions_en, instructions_zh, "--instructions-en, --instructions-zh")
     digest = _digest(closes, "--closes").hex() if closes else None
-    notice = RecallNotice(id=f"urn:uuid:{uuid4()}", log=_log(origin, outbox, server, policy), scope=scope, class_=class_,
+    notice = RecallNotice(id=f"urn:uuid:{uuid4()}", log=common.log_of(origin, outbox, server, policy), scope=scope, class_=class_,
                           reason=reason, instructions=instructions, closes=digest)  # fmt: skip
     return _send([notice], issuer, key, outbox, server, policy, passphrase)
 
@@ -60,7 +60,8 @@ def withdraw(
 ) -> int:  # fmt: skip
     """Take back a record of yours; both stay in the log. 撤回一条记录"""
     target = _target(_digest(digest, "DIGEST"), outbox, server)
-    told = Withdrawal.of(target.digest, origin=_log(origin, outbox, server, policy), keys=subjects.keys(target), reason=reason)
+    log = common.log_of(origin, outbox, server, policy)
+    told = Withdrawal.of(target.digest, origin=log, keys=subjects.keys(target), reason=reason)
     return _send([told], issuer, key, outbox, server, policy, passphrase)
 
 
@@ -74,8 +75,8 @@ def revoke(
     passphrase: Passphrase = None,
 ) -> int:  # fmt: skip
     """End a key of yours for ever, signed with another one of yours. 用另一把密钥吊销密钥"""
-    told = KeyRevocation(id=common.canonical(issuer, "417"), log=_log(origin, outbox, server, policy), kid=kid, reason=reason,
-                         compromised_from=compromised_from)  # fmt: skip
+    log = common.log_of(origin, outbox, server, policy)
+    told = KeyRevocation(id=common.canonical(issuer, "417"), log=log, kid=kid, reason=reason, compromised_from=compromised_from)
     return _send([told], issuer, key, outbox, server, policy, passphrase)
 
 
@@ -108,21 +109,6 @@ def _send(
     for one in signed:
         typer.echo(parse_statement(one).digest.hex())
     return common.save_and_send(signed, signer, outbox, server, policy)
-
-
-def _log(origin: str, outbox: Path, server: str | None, policy: Path | None) -> str:
-    """The log that a control statement is for: made for one, it says nothing in another."""
-    if origin:
-        return origin
-    with Outbox.open(outbox) as box:
-        if server is None:
-            believed = common.believed(box, None, policy)
-        else:
-            with LogClient(server) as client:
-                believed = common.believed(box, client, policy)
-    if believed is None:
-        raise typer.BadParameter("for which log: give --origin, --policy or --server / 请指定账本", param_hint="--origin")
-    return common.origin_of(believed)
 
 
 def _target(digest: bytes, outbox: Path, server: str | None) -> Statement:
