@@ -24,6 +24,7 @@ LINK_KEYS = ("00", "414", "417", "8003")
 """GS1 keys that are answered as `/01` is."""
 Media = tuple[str, ...]
 SUMMARY = "A traceability ledger for food. Reading needs no account; submitting needs a key that a registrar granted."
+TABLES = ("text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +50,19 @@ OPERATIONS: Mapping[tuple[str, str], Told] = {
     ("get", "/log/checkpoint"): Told({200: (TEXT,)}),
     ("get", "/log/tile/{path}"): Told({200: (BYTES,)}),
     ("get", "/log/policy"): Told({200: (TEXT,)}),
-    ("get", "/anchors"): Told({200: (JSON,)}),
-    ("get", "/trace/{direction}"): Told({200: (JSON, HTML)}),
-    ("get", "/recalls"): Told({200: (JSON, HTML)}),
-    ("get", "/recalls/{digest}"): Told({200: (JSON, HTML)}),
+    ("get", "/anchors"): Told({200: (JSON, *TABLES)}),
+    ("get", "/trace/{direction}"): Told({200: (JSON, HTML, *TABLES)}),
+    ("get", "/recalls"): Told({200: (JSON, HTML, *TABLES)}),
+    ("get", "/recalls/{digest}"): Told({200: (JSON, HTML, *TABLES)}),
     ("get", "/reports"): Told({200: (JSON,)}),
-    ("get", "/reports/{name}"): Told(
-        {200: (JSON, "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")}
-    ),
+    ("get", "/reports/{name}"): Told({200: (JSON, *TABLES)}),
     ("get", "/labels/{path}.svg"): Told({200: ("image/svg+xml",)}),
     ("post", "/codes"): Told({201: (JSON,)}, (BYTES,)),
     ("get", "/livez"): Told({200: (TEXT,)}),
     ("get", "/readyz"): Told({200: (TEXT,)}),
     ("get", "/metrics"): Told({200: (TEXT,)}),
     ("get", "/.well-known/gs1resolver"): Told({200: (JSON,)}),
-    ("get", "/01/{rest}"): Told({200: (JSON, HTML, "application/linkset+json"), 307: ()}),
+    ("get", "/01/{rest}"): Told({200: (JSON, HTML, "application/linkset+json", *TABLES), 307: ()}),
 }  # fmt: skip
 
 PROBLEM: Mapping[str, Any] = {

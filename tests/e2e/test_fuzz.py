@@ -14,4 +14,4 @@ def test_hostile_statements_and_requests_end_in_refusals_and_a_clean_audit(tmp_p
 
 
 def test_the_service_answers_everything_as_its_own_description_says(tmp_path: Path) -> None:
-    assert attack(tmp_path, seconds=0, examples=5, seed=SEED)["described"] >= 100
+    assert attack(tmp_path, seconds=0, examples=7, seed=SEED)["described"] >= 100
