@@ -16,13 +16,13 @@ from html import escape
 from typing import cast
 
 from api.inline import WEB, inlined
-from api.language import LANGUAGES, Catalog
+from api.language import LANGUAGES
 
 QUESTIONS = ("record", "item", "recall")
 FACTS = ("farm", "dates")
 # Words that stand in the page's markup; its script needs the rest.
 _DRAWN = re.compile(
-    "(question|paste)[.-].*|how|policy|no-script|journey|recall-heading|farm|dates|other-language|bundle-link|trust|checking"
+    "(question|paste)[.-].*|how|policy|no-script|journey|recall-heading|farm|dates|other-language|bundle-link|trust"
     "|waits|proved|file"
 )
 
@@ -45,6 +45,7 @@ def scan_page(
     first = (
         f'<header><strong>源印 Originmark</strong><a href="?lang={other}" lang="{other}">{escape(messages["other-language"])}</a>'
         f"</header>{aside}<main>{_notice(messages, recall)}<h1>{escape(str(summary['product']))}</h1><dl>{facts}</dl>"
+        # Where no script runs, or an old browser's breaks, this is what stays: it must be true then as well.
         f"{_answers(messages, messages['waits'])}"
         + _data("config", _json(config)) + _data("policy", _json(policy)) + _data("bundle", bundle_json)
     )  # fmt: skip
@@ -78,10 +79,9 @@ def standalone_page(lang: str, messages: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def words(lang: str) -> Mapping[str, str]:
-    """The table of messages that the command line uses too, and what stands for an answer until a script has one."""
+    """The table of messages that the command line uses too."""
     table: dict[str, str] = json.loads((WEB.parent / "messages" / f"{lang}.json").read_text("utf-8"))
-    # Where no script runs, or an old browser's breaks, this is what stays: it must be true then as well.
-    return table | {"waits": Catalog.load().text(lang, "scan.waits")}
+    return table
 
 
 def _page(lang: str, messages: Mapping[str, str], title: str, parts: tuple[str, str], meta: str = "") -> str:
