@@ -109,7 +109,7 @@ def test_metrics_count_and_name_nobody(operator: Operator) -> None:
 
 def test_a_full_pool_asks_to_come_back(tmp_path: Path, sqlite_template: Path) -> None:
     settings, keys, key = start(tmp_path, sqlite_template, pool_limit=1)
-    slow = settings.model_copy(update={"sequence_interval_ms": 60_000})
+    slow = settings.model_copy(update={"sequence_interval_ms": 4_000})
     with TestClient(create_app(slow), base_url=BASE) as client:
         operator = Operator(slow, keys, client, key)
         # The sequencer steps once when it starts, whenever that is; two of four posts in a row find it asleep.
