@@ -30,6 +30,8 @@ def _says(body: Mapping[str, Any], lang: str, catalog: Catalog) -> str:
     told = [str(body[name]) for name in ("scheme", "number", "sample", "method") if body.get(name)]
     if verdict := body.get("verdict"):
         told.append(words["told.verdict"] + words.get(f"told.verdict.{verdict}", str(verdict)))
+    if issued := body.get("issued"):
+        told.append(str(issued)[:10])
     if until := body.get("validUntil"):
         told.append(catalog.text(lang, "scan.valid_until", date=str(until)[:10]))
     return " · ".join(told)

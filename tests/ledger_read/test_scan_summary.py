@@ -9,7 +9,7 @@ from api.language import Catalog
 from api.scan import summarise
 from ledger.erasure import erasure_statement
 from producers.epcis import build
-from producers.kinds import Certificate
+from producers.kinds import Certificate, CommitmentCertificate
 from tests.ledger_read.season import AGENCY, BOX, DOOR_WANG, FARM, P1, STRANGER, WANG, Season, lots
 from verify.bundle import parse_bundle
 from verify.verifier import Verification
@@ -94,6 +94,16 @@ class TestPapers:
         season.say(FARM, paper("copy"))
         marks = [one["mark"] for one in shown(season)[0]["papers"] if "C-9" in one["says"]]
         assert marks == ["(copy, not signed by the certifier)"]
+
+
+    def test_a_farms_own_promise_is_shown_with_its_day(self, season: Season) -> None:
+        season.say(FARM, CommitmentCertificate(
+            id="urn:uuid:00000000-0000-4000-8000-0000000000e1", form="producer", lot=P1, holder=FARM, product=BOX,
+            quantity={"amount": "400", "uom": "H87"}, basis=["self-commitment"], origin={"en": "Chongming"},
+            issued="2026-11-18T08:00:00+08:00",
+        ))  # fmt: skip
+        (promise,) = [one for one in shown(season)[0]["papers"] if one["what"] == "Commitment certificate"]
+        assert (promise["says"], promise["mark"]) == ("2026-11-18", "")
 
 
 def paper(attestation: str) -> Any:
