@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from ledger.shown import Audience, read_records
-from ledger.told_events import Told
+from ledger.told_events import RECEIVED, SENT, Told
 from ledger.trace import Graph
 from verify import gs1
 from verify.authority import History
@@ -21,7 +21,6 @@ from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, journey_of
 
 MAX_JUDGED = 256  # events; judging reads every statement and compares each receipt with each shipment
 MAX_JOURNEYS = 64  # ends of a trace that are judged
-SENT, TAKEN = ("shipping", "departing", "consigning"), ("receiving", "arriving", "accepting")  # verify/epcis.py
 THIRD_PARTY = "third-party"
 WITHHELD = "withheld"  # no URI: whom a party keeps from this reader
 _WORST = {CONFIRMED: 0, UNKNOWN: 1, CLAIMED: 2}
@@ -146,7 +145,7 @@ def _end(event: Told, direction: str) -> End:
 
 def _state(event: Told, states: Mapping[int, str]) -> str:
     state = states.get(event.index, "")
-    if event.biz_step in (*SENT, *TAKEN):
+    if event.biz_step in (*SENT, *RECEIVED):
         return state
     # A farm signs its harvest alone: there is no other side that could have confirmed it.
     return {CONFIRMED: "", CLAIMED: THIRD_PARTY}.get(state, state)

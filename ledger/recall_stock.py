@@ -16,11 +16,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ledger.recall_units import ONE, Good, Units
-from ledger.told_events import Thing, Told
+from ledger.told_events import RECEIVED, SENT, Thing, Told
 from verify import gs1
 
-SENT = ("shipping", "departing", "consigning")
-RECEIVED = ("receiving", "arriving", "accepting")
 SOLD, MADE, ANNOUNCED, USED, ENDED, PACKED, UNPACKED = "sold", "made", "announced", "used", "ended", "packed", "unpacked"
 ADDING = frozenset((SOLD, MADE, USED, ENDED, PACKED, UNPACKED))
 """Ways that add up.  The others tell one hand-over again: the steps of a shipment, both its sides."""

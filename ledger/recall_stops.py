@@ -7,8 +7,8 @@ Source: EPCIS 2.0 section 7.4; CBV 2.0 section 7 (business steps).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ledger.recall_stock import SENT, may_remain
-from ledger.told_events import Told
+from ledger.recall_stock import may_remain
+from ledger.told_events import SENT, Told
 
 
 @dataclass(frozen=True, slots=True)

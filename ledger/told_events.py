@@ -21,6 +21,8 @@ from ledger.shown import Audience
 from ledger.units import ANY, chunks, set_aside
 
 HOUR = 3_600_000  # ms
+# The steps of a hand-over, as verify/epcis.py takes them.  Source: CBV 2.0 section 7.1.
+SENT, RECEIVED = ("shipping", "departing", "consigning"), ("receiving", "arriving", "accepting")
 
 
 @dataclass(frozen=True, slots=True)
