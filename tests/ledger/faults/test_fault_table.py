@@ -162,7 +162,7 @@ def play(stage: Stage, batch: Batch, later: int, own: bool, point: Point, way: W
     stage.rig.sequencer.recover()
     sent = stage.submit(*batch, own=own)
     stage.rig.now_ms += later
-    stage.wire.arm(point.at, way)
+    stage.wire.arm(point, way)
     done = stage.attempt(stage.round)
     stage.wire.disarm()
     assert stage.wire.fired == point.name, f"{label}: it was {stage.wire.fired}"

@@ -80,14 +80,14 @@ def play(stage: Stage, point: Point, way: Way) -> None:
     sent = stage.submit([stage.event()])
     try:
         for turn in range(2):
-            stage.wire.arm(point.at, way)
+            stage.wire.arm(point, way)
             done = stage.attempt(stage.rig.step)
             seen = stage.wire.disarm()
             assert turn or stage.wire.fired == point.name
             if way is Way.LIED or point.name == "witness" or done:
                 break  # the reload did not fail, or only the witness did
             if turn and any(one.name in ORDERS and one.at < point.at for one in seen):
-                break  # it was shorter, since what "failed" before had lasted: what failed now is the step after it
+                break  # it was another, since what "failed" before had lasted: what failed now is the step after it
             assert sizes(stage) == before
         stage.power_cut(list(Cut)[point.at % len(Cut)])
         stage.settle(sent)
@@ -109,7 +109,7 @@ def test_a_disk_that_is_gone_stops_the_log_and_nothing_else_happens_until_it_is_
     stage.wire.arm()
     stage.wire.pick(name, Way.FAILED, dead=True)
     assert not stage.attempt(stage.round)
-    stage.wire.arm(1, dead=True)
+    stage.wire.die()
     for _ in range(3):
         assert not stage.attempt(stage.rig.step)
     stage.wire.disarm()
@@ -131,7 +131,7 @@ class TestTheFirstStart:
         for point in of_each_class(stage.wire.disarm()):
             for way in point.ways:
                 stage.load(held)
-                stage.wire.arm(point.at, way)
+                stage.wire.arm(point, way)
                 stage.attempt(stage.rig.sequencer.recover)
                 stage.wire.disarm()
                 stage.power_cut(list(Cut)[point.at % len(Cut)])

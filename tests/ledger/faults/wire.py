@@ -47,10 +47,14 @@ class Fault(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One operation of a run: its place among all of them, and its name."""
+    """One operation of a run: its place among all of them, its name, and which of that name it is.
+
+    It is found again by the last two: objects are read many at once, so their places differ from run to run.
+    """
 
     at: int
     name: str
+    turn: int
 
     @property
     def kind(self) -> str:
@@ -67,23 +71,28 @@ class Point:
 
 @dataclass
 class Wire:
-    """Counts operations from `arm` on; the one numbered `at` fails, once, and after it all of them where `dead`."""
+    """Writes down operations from `arm` on; the one at `point` fails, once, and after it all of them where `dead`."""
 
-    at: int = 0
+    point: Point | None = None
     way: Way = Way.FAILED
     dead: bool = False
-    wanted: str = ""
-    """Instead of a number: the first operation whose name begins so."""
+    wanted: str | None = None
+    """Instead of a point: the first operation whose name begins so."""
     every: bool = False
     fired: str | None = None
     names: list[str] = field(default_factory=list)
     _on: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def arm(self, at: int = 0, way: Way = Way.FAILED, *, dead: bool = False) -> None:
-        """Count from here; with `at` = 0 nothing fails."""
-        self.at, self.way, self.dead, self.fired, self._on = at, way, dead, None, True
-        self.names, self.wanted = [], ""
+    def arm(self, point: Point | None = None, way: Way = Way.FAILED) -> None:
+        """Write down from here; without a point nothing fails."""
+        self.point, self.way, self.dead, self.fired, self._on = point, way, False, None, True
+        self.names, self.wanted, self.every = [], None, False
+
+    def die(self) -> None:
+        """From here on everything fails."""
+        self.arm()
+        self.pick("", Way.FAILED, every=True)
 
     def pick(self, wanted: str, way: Way, *, dead: bool = False, every: bool = False) -> "Wire":
         """Let the first operation fail whose name begins with `wanted`, and with `every` each of them."""
@@ -93,7 +102,12 @@ class Wire:
     def disarm(self) -> list[Point]:
         """Let everything pass unseen; returns what was seen."""
         self._on = False
-        return [Point(at, name) for at, name in enumerate(self.names, 1)]
+        seen: Counter[str] = Counter()
+        points = []
+        for at, name in enumerate(self.names, 1):
+            seen[name] += 1
+            points.append(Point(at, name, seen[name]))
+        return points
 
     @contextmanager
     def unseen(self) -> Iterator[None]:
@@ -122,10 +136,14 @@ class Wire:
             if not self._on:
                 return None
             self.names.append(name)
-            if self.wanted and name.startswith(self.wanted) and (self.every or not self.at):
-                self.at = len(self.names)
-            fails = len(self.names) == self.at or (self.dead and 0 < self.at <= len(self.names))
-            return self.way if fails else None
+            return self.way if self._fails(name) else None
+
+    def _fails(self, name: str) -> bool:
+        if self.fired is not None and not self.every:
+            return self.dead
+        if self.point is not None:
+            return (name, self.names.count(name)) == (self.point.name, self.point.turn)
+        return self.wanted is not None and name.startswith(self.wanted)
 
 
 def of_each_class(points: Sequence[Point]) -> list[Point]:
