@@ -1,46 +1,23 @@
 """`python -m producers labels`, as a farm types it: whatever happens on the way, a code that is printed can be proven."""
 
 import json
-import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from producers.cli.app import main
 from producers.labels import ItemCodes, read_secret
 from producers.resolver import NoResolver, check_label, check_resolver, is_private
 from tests.producers.fake_log import ORIGIN, FakeLog, Problem
-from tests.producers.farm import FARM, LOT, PLACE
+from tests.producers.farm import LOT, PLACE
+from tests.producers.typed import BAD, GOOD, NOT_SENT, USAGE, run
 from verify import gs1
 from verify.statement import Statement, parse_statement
 
-GOOD, BAD, USAGE, NOT_SENT = 0, 1, 2, 3
 ADDRESS = ("--resolver", "https://id.example.org")
 MAKE = ("labels", LOT, "--count", "60", "--secret", "h7.json", *ADDRESS)
 HARVEST = ("event", "harvest", f"{LOT},1,KGM", "--commodity", "tomato", "--place", PLACE)
-
-
-@pytest.fixture
-def log() -> Iterator[FakeLog]:
-    with FakeLog(cosigned=True).serve() as log:
-        yield log
-
-
-@pytest.fixture(autouse=True)
-def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A farm's own folder with a key; issuer and key stand in the environment."""
-    for name in [name for name in os.environ if name.startswith("ORIGINMARK_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ORIGINMARK_ISSUER", FARM)
-    monkeypatch.setenv("ORIGINMARK_KEY", "farm.pem")
-    assert main(["keygen"]) == GOOD
-    return tmp_path
-
-
-def run(*arguments: str) -> int:
-    return main(arguments)
 
 
 def leaves(farm: Path, secret: str = "h7.json", count: int = 60) -> bytes:
@@ -55,6 +32,35 @@ def before_the_harvest(log: FakeLog) -> Problem | None:
     """What a log says to a commitment for a lot that nobody has told of."""
     told = any(parse_statement(raw).kind == "TraceabilityEvent" for raw in log.statements.values())
     return None if told else {"code": "not-commissioner", "title": "not yours to say"}
+
+
+class TestLabels:
+    def test_codes_sheets_and_the_signed_commitment_are_made_together(self, farm: Path, log: FakeLog) -> None:
+        make = ["labels", LOT, "--count", "60", "--secret", "h7.json", "--out", "out", "--resolver", "https://id.example.org"]
+        assert run(*make, "--server", log.server) == GOOD
+        listed = json.loads((farm / "out/codes.json").read_text())
+        assert (len(listed["codes"]), len(set(listed["codes"]))) == (60, 60)
+        assert sorted(path.name for path in (farm / "out").iterdir()) == ["codes.json", "sheet-0001.svg", "sheet-0002.svg"]
+        for path in (farm / "h7.json", *(farm / "out").iterdir()):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        [said] = commitments(log)
+        assert said.subject == {"id": LOT, "log": ORIGIN, "root": listed["root"], "count": 60}
+        assert [len(leaves) for leaves in log.leaves] == [60 * 32]
+
+    def test_the_same_secret_gives_the_same_codes_and_never_overwrites(self, farm: Path) -> None:
+        make = ["labels", LOT, "--count", "3", "--secret", "h7.json", "--resolver", "https://id.example.org", "--origin", ORIGIN]
+        assert run(*make, "--out", "a", "--png") == NOT_SENT
+        assert run(*make, "--out", "b") == NOT_SENT
+        assert (farm / "a/codes.json").read_text() == (farm / "b/codes.json").read_text()
+        assert (farm / "a/label-000002.png").read_bytes().startswith(b"\x89PNG")
+        assert run(*make, "--out", "a") == USAGE
+        assert run(*make, "--out", "c", "--previous", "00" * 32) == USAGE  # a top-up with the old secret would repeat codes
+
+    @pytest.mark.parametrize(("lot", "resolver"), [(LOT, ""), (LOT, "id.example.org"), (PLACE, "https://id.example.org")])
+    def test_what_is_no_lot_or_no_address_is_refused(self, farm: Path, lot: str, resolver: str) -> None:
+        make = ["labels", lot, "--count", "3", "--secret", "h7.json", "--out", "a", "--resolver", resolver]
+        assert run(*make) == USAGE
+        assert not (farm / "h7.json").exists()
 
 
 class TestCodesCanBeProven:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,6 @@ GOOD, BAD, USAGE = 0, 1, 2
 DOCS = Path(__file__).parents[2] / "docs/records.md"
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", DOCS.read_text("utf-8"), re.S)]
 KIND = dict(zip(("MasterData", "Certificate", "LabReport", "CommitmentCertificate"), EXAMPLES, strict=True))
-
-
-@pytest.fixture
-def log() -> Iterator[FakeLog]:
-    with FakeLog(cosigned=True).serve() as log:
-        yield log
 
 
 @pytest.fixture
