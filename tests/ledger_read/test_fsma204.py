@@ -1,36 +1,23 @@
-"""FSMA 204: the sortable spreadsheet, what is missing in it, and that nobody can shorten or poison it unseen."""
+"""FSMA 204: the sortable spreadsheet, what is missing in it, and what each row tells."""
 
-import csv
-import io
-import json
-import re
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-import openpyxl
 import pytest
 
-from ledger.reports import REPORTS, BadQuery, Query, Table, render
-from ledger.reports.facts import WITHHELD
+from ledger.reports import REPORTS, BadQuery, Query
 from ledger.reports.fsma204_columns import COLUMNS
-from ledger.reports.fsma204_standing import CLAIMED, SET_ASIDE, STANDS, TOO_MUCH, UNKNOWN
-from ledger.reports.fsma204_words import CHINESE
-from ledger.reports.interface import MAX_LOTS, Column
+from ledger.reports.fsma204_standing import SET_ASIDE
+from ledger.reports.interface import MAX_LOTS
 from ledger.reports.places import MEMBERS, gaps_of
-from ledger.reports.writers import MAX_TEXT
-from ledger.shown import Audience
-from ledger.told_events import read_events
 from producers.epcis import build, kde
 from producers.epcis.parts import Handover, LotQuantity, Things
 from producers.kinds import MasterData
-from producers.records import Withholding
+from tests.ledger_read.report import DESCRIBED, lines, tables
 from tests.ledger_read.season import (
     BOX,
-    DOCK,
     DOOR_WANG,
     FARM,
     FIELD,
@@ -41,7 +28,6 @@ from tests.ledger_read.season import (
     PALLET,
     R1,
     RAW,
-    SHED,
     STRANGER,
     WANG,
     Season,
@@ -49,20 +35,6 @@ from tests.ledger_read.season import (
     sscc,
 )
 from tests.support.ledger import p256, quantity
-
-DESCRIBED = {"phone": "+86 21 5555 0199", "city": "Shanghai", "postalCode": "200000", "country": "CN"}
-
-
-def tables(season: Season, *asked: str, **more: object) -> dict[str, Table]:
-    """The report's tables by name."""
-    query = Query(asked or (P1,), **more)  # type: ignore[arg-type]
-    with season.rig.database.reading() as session:
-        return {table.name: table for table in REPORTS["fsma204"].build(session, query)}
-
-
-def lines(table: Table) -> list[Mapping[str, object]]:
-    """Rows by column key."""
-    return [dict(zip((column.key for column in table.columns), row, strict=True)) for row in table.rows]
 
 
 class TestRows:
@@ -193,205 +165,6 @@ class TestWhatIsMissing:
     def test_no_lots_and_too_many_are_refused(self, season: Season, asked: tuple[str, ...]) -> None:
         with season.rig.database.reading() as session, pytest.raises(BadQuery):
             REPORTS["fsma204"].build(session, Query(asked))
-
-
-class TestWhoHadTheGoods:
-    """"Move, transform, sell: the party that holds the object"; the rest "is shown as a third party's claim and never counts"."""
-
-    def test_the_rows_of_an_honest_season_stand(self, season: Season) -> None:
-        found = tables(season, R1)
-        assert {line["standing"] for name in COLUMNS for line in lines(found[name])} == {STANDS}
-        assert {line["claimed"] for line in lines(found["Summary"])} == {0}
-
-    def test_a_shipment_by_a_party_that_never_held_the_lot_is_shown_as_claimed_and_not_counted(self, season: Season) -> None:
-        season.grant(STRANGER, "retailer")
-        before = {line["sheet"]: line for line in lines(tables(season)["Summary"])}["Shipping"]
-        moved = Handover(STRANGER, HUB, DOCK, SHED)
-        facts = {kde.PRODUCT_DESCRIPTION: "Leaf lettuce", kde.TLC_SOURCE: SHED}
-        told = partial(build.ship, lots((P1, "500", "H87")), handover=moved)
-        season.tell(STRANGER, "lie", lambda occasion: told(replace(occasion, extra=facts)), place=DOCK, document="B-9")
-        found = tables(season)
-        (line,) = (one for one in lines(found["Shipping"]) if one["index"] == season.told["lie"])
-        assert (line["quantity"], line["missing"], line["standing"]) == (500, "", CLAIMED)
-        after = {one["sheet"]: one for one in lines(found["Summary"])}["Shipping"]
-        assert (after["rows"], after["complete"], after["claimed"]) == (before["rows"] + 1, before["complete"], 1)
-
-    def test_every_row_of_a_receiver_whom_no_sender_named_is_claimed_and_stays(self, season: Season) -> None:
-        season.grant(STRANGER, "retailer")
-        boxes = lots((P1, "7", "H87"))
-        season.tell(STRANGER, "grab", partial(build.receive, boxes, handover=build.NOBODY), place=DOOR_WANG)
-        season.tell(STRANGER, "on", partial(build.ship, boxes, handover=Handover(STRANGER, WANG)), place=DOOR_WANG)
-        found = tables(season)
-        told = {line["index"]: line["standing"] for name in ("Receiving", "Shipping") for line in lines(found[name])}
-        assert {told[season.told[name]] for name in ("grab", "on")} == {CLAIMED}
-        assert {word for index, word in told.items() if index < season.told["grab"]} == {STANDS}
-
-    def test_a_holder_that_ships_more_than_it_took_over_says_so_in_that_row_alone(self, season: Season) -> None:
-        sent = partial(build.ship, lots((P1, "500", "H87")), handover=Handover(WANG, HUB))
-        season.tell(WANG, "too much", sent, place=DOOR_WANG)
-        found = tables(season)
-        told = {line["index"]: line["standing"] for name in ("Receiving", "Shipping") for line in lines(found[name])}
-        assert told.pop(season.told["too much"]) == TOO_MUCH
-        assert set(told.values()) == {STANDS}
-
-    def test_a_window_of_time_accuses_nobody_of_what_happened_outside_it(self, season: Season) -> None:
-        whole = lines(tables(season)["Receiving"])
-        last = max(line["index"] for line in whole)  # type: ignore[type-var]
-        with season.rig.database.reading() as session:
-            (event,) = read_events(session, [int(str(last))], Audience.REGULATOR)
-        found = tables(season, since_ms=event.time_ms, until_ms=event.time_ms)
-        assert [line["standing"] for line in lines(found["Receiving"])] == [STANDS]
-
-    def test_a_stranger_who_cools_ships_or_makes_puts_no_word_into_another_s_row(self, season: Season) -> None:
-        season.grant(STRANGER, "retailer")
-        before = tables(season, P1)
-        cooled = partial(build.cool, lots((H1, "1", "KGM")), cooled_on=date(2026, 11, 1))
-        season.tell(STRANGER, "cold", cooled, place=HUB_DOCK, hours_late=1)
-        sent = partial(build.ship, lots((H1, "1", "KGM")), handover=Handover(STRANGER, WANG, "", DOOR_WANG))
-        season.tell(STRANGER, "away", sent, hours_late=14)
-        found = tables(season, P1)
-        for name in ("Harvest", "InitialPacking"):
-            assert lines(found[name]) == lines(before[name])
-        assert [one["standing"] for one in lines(found["Cooling"])] == [STANDS, CLAIMED]
-
-    def test_a_harvest_by_a_party_that_may_not_make_the_lot_is_claimed(self, season: Season) -> None:
-        told = season.rig.event(STRANGER, p256("stranger"), quantityList=[quantity(H1, 1)])
-        index = season.rig.log(season.rig.grant(STRANGER, p256("stranger")), told)[1]
-        found = {line["index"]: line["standing"] for line in lines(tables(season, P1)["Harvest"])}
-        assert found.pop(index) == CLAIMED
-        assert set(found.values()) == {STANDS}
-
-
-class TestWhatIsWithheld:
-    """Where a party keeps its customer from the public, the regulator's copy has the value, and nobody owes it."""
-
-    @pytest.fixture
-    def sold(self, season: Season) -> int:
-        """A shipment whose receiver, and paper, only regulators may see."""
-        season.say(WANG, MasterData(id=DOOR_WANG, type="Place", name={"en": "Wang's door"}, holder=WANG,
-                                    geo={"lat": "31.2", "lon": "121.5"}, more=DESCRIBED))  # fmt: skip
-        kept = Withholding(names=("destinationList", "bizTransactionList"))
-        season.hand_over(FARM, WANG, lots((P1, "20", "H87")), "quiet", (SHED, DOOR_WANG), withhold=kept)
-        return season.told["ship quiet"]
-
-    @staticmethod
-    def report(season: Season, audience: Audience, index: int) -> tuple[Mapping[str, object], Mapping[str, object], list[object]]:
-        """The row, the sheet's line in the summary, and what is missing because of it."""
-        found = tables(season, audience=audience)
-        (row,) = (line for line in lines(found["Shipping"]) if line["index"] == index)
-        (total,) = (line for line in lines(found["Summary"]) if line["sheet"] == "Shipping")
-        gaps = {"Immediate subsequent recipient", "Reference document"}
-        owed = [line for line in lines(found["Missing"])
-                if (line["sheet"], line["owed_by"]) == ("Shipping", FARM) and line["element"] in gaps]  # fmt: skip
-        return row, total, [line["element"] for line in owed]
-
-    def test_the_public_reads_that_a_receiver_is_withheld_and_nobody_owes_it(self, season: Season, sold: int) -> None:
-        row, total, owed = self.report(season, Audience.PUBLIC, sold)
-        assert (row["recipient"], row["reference"], row["missing"]) == (WITHHELD, WITHHELD, "")
-        assert (owed.count("Reference document"), total["withheld"]) == (0, 1)
-
-    def test_a_regulator_reads_the_receiver_in_the_same_row_and_counts_it_as_complete(self, season: Season, sold: int) -> None:
-        public, regulator = (self.report(season, who, sold) for who in (Audience.PUBLIC, Audience.REGULATOR))
-        assert str(regulator[0]["recipient"]).startswith("Wang's door")
-        assert regulator[1]["complete"] == int(str(public[1]["complete"])) + 1
-        assert regulator[1]["withheld"] == 0
-
-    def test_a_party_that_keeps_only_its_price_still_owes_the_receiver(self, season: Season) -> None:
-        sent = partial(build.ship, lots((P1, "1", "H87")), handover=Handover(FARM))
-        priced = lambda occasion: sent(replace(occasion, extra={kde.PRICE: "1"}))  # noqa: E731
-        season.tell(FARM, "priced", priced, place=SHED, withhold=Withholding(names=(kde.PRICE,)))
-        row, _, owed = self.report(season, Audience.PUBLIC, season.told["priced"])
-        assert "Immediate subsequent recipient" in str(row["missing"])
-        assert "Immediate subsequent recipient" in owed
-
-    def test_a_receiver_whom_the_public_may_not_know_is_not_called_a_stranger(self, season: Season, sold: int) -> None:
-        told = {line["index"]: line["standing"] for line in lines(tables(season, audience=Audience.PUBLIC)["Receiving"])}
-        assert told[season.told["receive quiet"]] == UNKNOWN
-
-
-class TestFormats:
-    """What strangers wrote stays text."""
-
-    POISON = ("=1+1", "+1", "-1", "@x", "\t=1", "＝1", "http://evil.example/", "中文", "a\x00b", "x" * 40_000)
-
-    @pytest.fixture
-    def table(self) -> Table:
-        columns = (Column("a", {"en": "A", "zh": "甲"}), Column("n", {"en": "N"}))
-        return Table("T", columns, [[text, Decimal("1.50")] for text in self.POISON])
-
-    def test_a_workbook_holds_no_formula_and_no_link(self, table: Table) -> None:
-        sheet = openpyxl.load_workbook(io.BytesIO(render([table], "xlsx")))["T"]
-        cells = [sheet.cell(row, 1) for row in range(2, 2 + len(self.POISON))]
-        assert {cell.data_type for cell in cells} == {"s"}
-        assert all(cell.hyperlink is None for cell in cells)
-        assert cells[0].value == "=1+1"
-        assert len(str(cells[-1].value)) == MAX_TEXT
-        assert sheet.cell(2, 2).value == 1.5
-
-    def test_a_text_with_commas_opens_as_text_in_a_spreadsheet(self, table: Table) -> None:
-        raw = render([table], "csv")
-        assert raw.startswith(b"\xef\xbb\xbf")
-        read = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
-        assert [row[0] for row in read[1:7]] == ["'=1+1", "'+1", "'-1", "'@x", "'\t=1", "'＝1"]
-        assert read[1][1] == "1.50"
-
-    def test_every_format_ends_with_the_number_of_rows_and_their_digest(self, table: Table) -> None:
-        sheet = openpyxl.load_workbook(io.BytesIO(render([table], "xlsx")))["T"]
-        last = [cell.value for cell in list(sheet.iter_rows())[-1]]
-        comma = list(csv.reader(io.StringIO(render([table], "csv").decode("utf-8-sig"), newline="")))[-1]
-        shown = json.loads(render([table], "json"))["tables"][0]
-        assert last[:2] == comma[:2] == ["END", "rows: 10"]
-        assert comma[2] == f"sha256: {table.digest}"
-        assert (shown["count"], shown["sha256"]) == (10, table.digest)
-
-    def test_sorting_keeps_the_digest_and_losing_a_row_changes_it(self, table: Table) -> None:
-        assert Table("T", table.columns, list(reversed(table.rows))).digest == table.digest
-        assert Table("T", table.columns, table.rows[1:]).digest != table.digest
-
-    def test_the_whole_report_prints_in_every_format_and_language(self, season: Season) -> None:
-        built = list(tables(season).values())
-        book = openpyxl.load_workbook(io.BytesIO(render(built, "xlsx", lang="zh")))
-        assert book.sheetnames == ["Summary", "Missing", *COLUMNS, "Glossary", "About"]
-        assert book["Harvest"].cell(1, 1).value == "直接后续接收方 [1.1325(a)(1)(i)]"
-        assert "# Harvest" in render(built, "csv").decode("utf-8-sig")
-        assert len(json.loads(render(built, "json"))["tables"]) == 11
-
-    def test_a_chinese_reader_gets_a_chinese_workbook(self, season: Season) -> None:
-        season.say(FARM, MasterData(id=FIELD, type="Place", name={"en": "Field 7", "zh": "七号地"}))
-        season.withdraw(FARM, season.told["cool"])
-        built = tables(season, lang="zh")
-        assert list(built) == [CHINESE.get(name, name) for name in ("Summary", "Missing", *COLUMNS, "Glossary", "About")]
-        assert set(openpyxl.load_workbook(io.BytesIO(render(list(built.values()), "xlsx", lang="zh"))).sheetnames) == set(built)
-        (cooled,) = lines(built["预冷"])
-        assert cooled["standing"] == "已声明错误或撤回"
-        assert "参考单据 [1.1325(b)(1)(vii)]" in str(cooled["missing"])
-        assert "直接后续接收方: 地点描述" in {one["element"] for one in lines(built["缺失要素"])}
-        assert {str(one["farm"])[:3] for one in lines(built["采收"])} == {"七号地"}
-        assert {one["standing"] for one in lines(built["发货"])} == {"有效"}
-        assert {one["required"] for one in lines(built["术语"])} == {"是", "如适用"}
-        assert {str(one["sheet"]) for name in ("汇总", "缺失要素", "术语") for one in lines(built[name])} <= set(built)
-        ours = [one["element"] for one in lines(built["缺失要素"])] + [one["what"] for one in lines(built["关于"])]
-        assert all(re.search("[一-鿿]|^GTIN$", str(word)) for word in ours), ours
-
-    def test_a_program_gets_the_same_codes_in_every_language(self, season: Season) -> None:
-        season.say(FARM, MasterData(id=FIELD, type="Place", name={"en": "Field 7", "zh": "七号地"}))
-        english, chinese = tables(season, coded=True), tables(season, coded=True, lang="zh")
-        assert list(english) == list(chinese) == ["Summary", "Missing", *COLUMNS, "Glossary", "About"]
-        assert {one["standing"] for one in lines(chinese["Shipping"])} == {"stands"}
-        assert [one["what"] for one in lines(chinese["About"])] == [one["what"] for one in lines(english["About"])]
-        assert {str(one["farm"])[:3] for one in lines(chinese["Harvest"])} == {"七号地"}
-
-    def test_every_name_of_a_sheet_is_one_that_excel_takes(self) -> None:
-        names = ("Summary", "Missing", *COLUMNS, "Glossary", "About")
-        assert set(names) <= set(CHINESE)
-        for name in (*names, *(CHINESE[one] for one in names)):
-            assert 0 < len(name) <= 31
-            assert not set("[]:*?/\\'") & set(name)
-        assert len({CHINESE[one] for one in names}) == len(names)
-
-    def test_another_format_is_refused(self, table: Table) -> None:
-        with pytest.raises(BadQuery):
-            render([table], "pdf")
 
 
 def test_an_item_without_a_quantity_is_not_given_one(season: Season) -> None:
