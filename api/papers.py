@@ -1,7 +1,8 @@
 """
 What certificates and laboratory reports say of a lot, a line each.
 
-A paper counts by its issuer's role; a farm's copy of a paper that nobody signed digitally is always called a copy.
+A paper counts by its issuer's role.  A copy of one that nobody signed digitally is always called a copy, and a third party's
+claim where its issuer neither had the goods nor owns the product.
 
 Source: protocol.md section 2, "certificate, lab report".
 """
@@ -38,8 +39,14 @@ def _says(body: Mapping[str, Any], lang: str, catalog: Catalog) -> str:
 
 
 def _mark(one: Record, reading: Reading, lang: str, catalog: Catalog) -> str:
-    if one.statement.subject.get("attestation") == "copy":
-        return catalog.text(lang, "scan.copy")
-    role, grant = ROLES[one.kind], grant_at(reading.history, one.statement, one.index)
-    is_its = not role or (grant is not None and role in grant.roles)
-    return "" if is_its else catalog.text(lang, "scan.third_party")
+    body, role = one.statement.disclosed, ROLES[one.kind]
+    is_copy = body.get("attestation") == "copy"
+    if is_copy:
+        is_its = reading.may_hand_on(one.issuer)
+    elif role:
+        grant = grant_at(reading.history, one.statement, one.index)
+        is_its = grant is not None and role in grant.roles
+    else:
+        is_its = one.issuer == body.get("holder") and one.issuer in reading.holders
+    marks = {"scan.copy": is_copy, "scan.third_party": not is_its}
+    return " ".join(catalog.text(lang, name) for name, holds in marks.items() if holds)

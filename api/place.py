@@ -20,7 +20,8 @@ from api.files import FILES, Words, handed_out, sheet, utc, words_of
 from api.language import pick_language
 from api.problems import HttpProblem
 from api.subjects import names_for
-from ledger.models import EntryRow, GrantRow, MasterRow, StatementRow, SubjectKey
+from ledger.described import coordinates, described
+from ledger.models import EntryRow, GrantRow, StatementRow, SubjectKey
 from ledger.pooling import published_size
 from ledger.reports.interface import Table
 from verify import gs1
@@ -40,11 +41,12 @@ def place_page(
         raise HttpProblem("unknown-subject", f"no record here names {uri}", where="path")
     if not as_html and form not in FILES:
         return JSONResponse(told, headers={**headers, "cache-control": "no-cache"})
-    lang = pick_language(request)
-    names = names_for(session, {uri, *(row["issuer"] for row in told["records"])}, lang)
+    lang, master = pick_language(request), told["master"] or {}
+    holder = str(master.get("holder", ""))
+    names = names_for(session, {uri, holder, *(row["issuer"] for row in told["records"])}, lang)
     if form in FILES:
         return handed_out([_as_sheet(told["records"], names, words_of(service, lang), lang)], form, "records", lang)
-    page = service.views.page(request, "place.html", place=told, names=names)
+    page = service.views.page(request, "place.html", place=told, holder=holder, geo=coordinates(master), names=names)
     page.headers.update(headers)
     return page
 
@@ -70,8 +72,7 @@ def read_place(session: Session, uri: str, size: int) -> dict[str, Any]:
         {"index": index, "kind": kind, "issuer": issuer, "digest": digest.hex(), "time_ms": time_ms}
         for index, kind, issuer, digest, time_ms in rows
     ]
-    master = select(MasterRow).where(MasterRow.uri == uri, MasterRow.index < size).order_by(MasterRow.index.desc()).limit(1)
     grants = select(GrantRow).where(GrantRow.party == uri, GrantRow.index < size).order_by(GrantRow.index)
-    body = session.scalar(master)
+    body = described(session, [uri], size).get(uri)
     keys = [{"index": one.index, "kid": one.thumbprint, "roles": one.roles} for one in session.scalars(grants)]
-    return {"id": uri, "level": gs1.level(uri), "master": body.body if body else None, "keys": keys, "records": records}
+    return {"id": uri, "level": gs1.level(uri), "master": body, "keys": keys, "records": records}

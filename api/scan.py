@@ -30,11 +30,11 @@ _DATES = (("harvested", kde.HARVEST_DATE), ("packed", kde.PACK_DATE), ("expires"
 def summarise(bundle: Bundle, policy: Policy, *, lang: str, catalog: Catalog) -> dict[str, Any]:
     """What the page shows at once, in the reader's language: the members that scanpage.py draws, and `recall`."""
     reading = Reading.of(bundle, policy)
-    makers = [one for one, event in reading.events if any(reading.lot in (it.uri, it.lot) for it in event.commissioned)]
+    makers = [one for uri, one, _ in reading.made if uri == reading.lot]
     return {
         "product": reading.called(gs1.product_of(reading.lot) or reading.lot, lang),
         "farm": reading.called(makers[0].issuer, lang) if makers else "–",
-        "dates": _dates([event for _, event in reading.events], lang, catalog) or "–",
+        "dates": _dates([event for _, _, event in reading.made], lang, catalog) or "–",
         "journey": [_row(record, event, reading, lang, catalog) for record, event in reading.events],
         "papers": papers_of(reading, lang, catalog),
         "papers-heading": catalog.text(lang, "scan.papers"),

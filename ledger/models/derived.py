@@ -148,7 +148,7 @@ class CommitmentRow(Base):
 
 
 class MasterRow(Base):
-    """Derived: master data of a place or product; the newest of an owner counts."""
+    """Derived: master data of a place or product, by anybody; whose word counts is told in ledger/described.py."""
 
     __tablename__ = "master_data"
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

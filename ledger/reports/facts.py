@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledger.models import MasterRow
+from ledger.described import coordinates, described
 from ledger.project_events import told_event
 from ledger.registry import SqlHistory
 from ledger.reports.holders import Holders
@@ -22,7 +21,7 @@ from ledger.reports.places import MEMBERS, UNDESCRIBED, gaps_of
 from ledger.shown import Audience, names_of, read_records
 from ledger.told_events import Told
 from ledger.trace import Graph, Reach, trace_back, trace_forward
-from ledger.units import Content, Scope, chunks, contents_at
+from ledger.units import Content, Scope, contents_at
 from producers.epcis.kde import Reference
 from verify import gs1
 from verify.epcis import Event
@@ -121,14 +120,13 @@ class Book:
             name = self.party(uri)
             return (f"{name} ({uri})" if name and name != uri else uri), UNDESCRIBED
         told = {name: _words(known.get(name), self.lang) for name in MEMBERS}
-        holder, geo = _words(known.get("holder"), self.lang), known.get("geo")
-        told["business"] = _words(self.parties.get(holder), self.lang)
-        told["geo"] = f"{geo.get('lat')}, {geo.get('lon')}" if isinstance(geo, Mapping) else ""
+        told["business"] = _words(self.parties.get(_words(known.get("holder"), self.lang)), self.lang)
+        told["geo"] = coordinates(known)
         words = (told[name] for name in ("name", "business", *MEMBERS[1:], "geo"))
         return "; ".join([*filter(None, words), uri]), gaps_of(told)
 
     def product(self, uri: str) -> str:
-        """What a lot's product is called, by its newest master data."""
+        """What a lot's product is called by its owner."""
         known = self.master.get(gs1.product_of(uri) or uri)
         return _words(known.get("name"), self.lang) if known else ""
 
@@ -154,7 +152,7 @@ def read_book(session: Session, query: Query) -> Book:
     moments = {(one.uri, fact.told.time_ms) for fact in facts for one in fact.event.objects if one.role == "epc"}
     inside = contents_at(session, moments, Scope(before=query.before))
     uris |= {gs1.product_of(content.uri) or "" for found in inside.values() for content in found}
-    master = _master(session, uris, query.before)
+    master = described(session, uris, query.before)
     people = {fact.told.issuer for fact in facts} | {end.uri for fact in facts for end in fact.told.parties}
     parties = names_of(session, people | {_words(one.get("holder"), query.lang) for one in master.values()}, query.before)
     # Who had something is judged by its whole story, whatever part of it was asked for.
@@ -209,18 +207,6 @@ def _named(fact: Fact) -> set[str]:
 def _ilmd(fact: Fact) -> Mapping[str, Any]:
     ilmd = fact.raw.get("ilmd")
     return ilmd if isinstance(ilmd, Mapping) else {}
-
-
-def _master(session: Session, uris: set[str], before: int) -> dict[str, Mapping[str, Any]]:
-    """The newest words of whoever described a thing first: a stranger who comes later renames nobody's warehouse."""
-    found: dict[str, Mapping[str, Any]] = {}
-    first: dict[str, str] = {}
-    for part in chunks(sorted(uris)):
-        told = select(MasterRow.uri, MasterRow.issuer, MasterRow.body).where(MasterRow.uri.in_(part), MasterRow.index < before)
-        for uri, issuer, body in session.execute(told.order_by(MasterRow.index)):
-            if first.setdefault(uri, issuer) == issuer:
-                found[uri] = body
-    return found
 
 
 def _words(value: object, lang: str) -> str:
