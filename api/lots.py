@@ -1,8 +1,8 @@
 """
 The lots of a product, for the regulator's page about it: the newest, and every one that an open recall reaches.
 
-A recall reaches a lot by its name, by its product, or through what it was made of; the newest recalls are followed.  Both
-limits say when they cut.  Not here: how far a recall reaches elsewhere (ledger/recalls.py).
+A recall reaches a lot by its name, by its product, or through what it was made of; the newest recalls are followed.  Every
+limit says when it cuts.  Not here: how far a recall reaches elsewhere (ledger/recalls.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ledger.models import EventObject
-from ledger.recalls import Recall, open_recalls, reach_of
-from ledger.shown import Audience
+from ledger.recalls import Recall, lots_reached, open_recalls
 from verify import gs1
 
 MAX_LOTS = 100  # of one page
@@ -42,13 +41,13 @@ class ProductLots:
         return sum(bool(lot.recalls) for lot in self.lots)
 
 
-def lots_of(session: Session, product: str, size: int, audience: Audience) -> ProductLots:
+def lots_of(session: Session, product: str, size: int) -> ProductLots:
     """The lots of a product (canonical URI), by entries below `size`."""
     found, read = _named(session, product, size)
     recalls = open_recalls(session, size)
-    reached = _reached(session, recalls[:MAX_RECALLS], product, size, audience)
+    reached, missed = _reached(session, recalls[:MAX_RECALLS], product, size)
     shown = [*found[:MAX_LOTS], *(uri for uri in reached if uri not in found[:MAX_LOTS])]
-    cut = len(found) > MAX_LOTS or read > MAX_READ or len(recalls) > MAX_RECALLS
+    cut = missed or len(found) > MAX_LOTS or read > MAX_READ or len(recalls) > MAX_RECALLS
     return ProductLots([ProductLot(uri, reached.get(uri, ())) for uri in shown], cut)
 
 
@@ -60,17 +59,16 @@ def _named(session: Session, product: str, size: int) -> tuple[list[str], int]:
     return _lots(rows), len(rows)
 
 
-def _reached(
-    session: Session, recalls: Iterable[Recall], product: str, size: int, audience: Audience
-) -> Mapping[str, Sequence[Recall]]:
+def _reached(session: Session, recalls: Iterable[Recall], product: str, size: int) -> tuple[Mapping[str, Sequence[Recall]], bool]:
     found: dict[str, list[Recall]] = {}
+    missed = False
     for recall in recalls:
-        # Lots are wanted, and no stops: one event is enough.
-        reach = reach_of(session, recall, before=size, audience=audience, limit=1)
-        for uri in _lots(reach.lots):
+        lots, cut = lots_reached(session, recall, before=size)
+        missed |= cut
+        for uri in lots:
             if gs1.product_of(uri) == product:
                 found.setdefault(uri, []).append(recall)
-    return found
+    return found, missed
 
 
 def _lots(uris: Iterable[str]) -> list[str]:

@@ -64,7 +64,7 @@ def subject_facts(session: Session, service: Service, uri: str, audience: Audien
     records = _records(session, uris, size, audience)
     reach = Reach(limit=MAX_EVENTS, before=size, audience=audience)
     graphs = {way: _traced(session, service, uri, reach, way, lang) for way in ("back", "forward") if level in TRACED}
-    lots = lots_of(session, uris[0], size, audience) if level == "product" else NO_LOTS
+    lots = lots_of(session, uris[0], size) if level == "product" else NO_LOTS
     if level == "product":
         # Whoever asks for a product means its lots; few are named without one.
         graphs = {way: part for way, part in graphs.items() if part["rows"]}

@@ -21,7 +21,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from ledger.finding import names
-from ledger.lineage import lineage
+from ledger.lineage import Lineage, lineage
 from ledger.models import EventObject, EventRow, RecallRow, RecallScope, SubjectKey
 from ledger.project_events import HUB
 from ledger.recall_stops import Stop, stops_of
@@ -113,10 +113,9 @@ def reach_of(
     session: Session, recall: Recall, *, before: int = ANY, audience: Audience = Audience.PUBLIC, limit: int = MAX_EVENTS
 ) -> Affected:
     """Follow everything that a recall names forward, up to `limit` events; withheld receivers only for those who may see them."""
-    starts = _starts(session, recall, before)
-    if not starts:
+    found, cut = _followed(session, recall, before)
+    if not found.selves:
         return Affected((), (), (), (), (), (), 0, False)
-    found = lineage(session, starts[:MAX_STARTS], forward=True, scope=Scope(before=before, doubtful=True))
     reach = Reach(limit=limit, before=before)
     indexes = event_indexes(session, found, reach, forward=True)
     events = read_events(session, indexes[:limit], audience, before=before)
@@ -128,9 +127,20 @@ def reach_of(
     others = tuple(uri for uris in levels.values() for uri in uris)
     stops = stops_of(events, {*found.selves, *units})
     parties = {one.issuer for one in events} | {end.uri for one in events for end in one.parties if end.type != "location"}
-    cut = found.truncated or len(starts) > MAX_STARTS or len(indexes) > limit
     carriers = tuple(dict.fromkeys((*pallets, *units)))
-    return Affected(lots, items, carriers, others, stops, tuple(sorted(parties)), len(events), cut)
+    return Affected(lots, items, carriers, others, stops, tuple(sorted(parties)), len(events), cut or len(indexes) > limit)
+
+
+def lots_reached(session: Session, recall: Recall, *, before: int = ANY) -> tuple[list[str], bool]:
+    """Every lot that a recall reaches, and whether a limit cut them short."""
+    found, cut = _followed(session, recall, before)
+    return [uri for uri in found.selves if gs1.level(uri) == "lot"], cut
+
+
+def _followed(session: Session, recall: Recall, before: int) -> tuple[Lineage, bool]:
+    starts = _starts(session, recall, before)
+    found = lineage(session, starts[:MAX_STARTS], forward=True, scope=Scope(before=before, doubtful=True))
+    return found, found.truncated or len(starts) > MAX_STARTS
 
 
 def _recall(row: RecallRow, before: int) -> Recall:

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 import api.lots
+import ledger.recalls
 from api.demo.cast import gln
 from producers.control import RecallNotice, Scope
 from producers.kinds import MasterData
@@ -68,6 +69,12 @@ def test_a_list_that_is_cut_says_so_and_keeps_what_is_recalled(told: Operator, m
     page = desk(told, BOX)
     assert list(listed(page)) == [LOTS[4], LOTS[3], LOTS[2]]
     assert "A limit cut this answer short" in page
+
+
+def test_a_recall_whose_reach_was_cut_says_so_on_the_product_s_page(told: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "A limit cut this answer short" not in desk(told, BOX)
+    monkeypatch.setattr(ledger.recalls, "MAX_STARTS", 0)
+    assert "A limit cut this answer short" in desk(told, BOX)
 
 
 def test_a_product_that_only_its_lots_name_has_a_page_too(told: Operator) -> None:
