@@ -6,11 +6,13 @@ One class a kind; what a party with a role of its own tells (registrations, reca
 Source: protocol.md section 1; W3C VC Data Model 2.0 (credentialSubject).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
 from producers.epcis.text import encode
+from verify.errors import Malformed
 
 Text = Mapping[str, str]
 """A text by language: {"en": ..., "zh": ...}."""
@@ -38,7 +40,7 @@ class MasterData(Subject):
     name: Text
     holder: str | None = None
     geo: Mapping[str, str] | None = None
-    """{"lat": "31.23", "lon": "121.47"}: decimal strings, WGS 84 degrees."""
+    """{"lat": "31.23", "lon": "121.47"}: decimal strings, WGS 84 degrees; both or nothing."""
     field: str | None = None
     allowed_producers: Sequence[str] | None = None
     """Parties that may commission lots of this product, beside its owner."""
@@ -51,6 +53,11 @@ class MasterData(Subject):
     Of a place: `phone`, `address`, `city`, `region`, `postalCode` and `country` (ISO 3166, two letters).  With the name of its
     `holder` they make the location description that FSMA 204 asks for (21 CFR 1.1310); each may be a text, or one by language.
     """
+
+    def __post_init__(self) -> None:
+        told = [] if self.geo is None else [self.geo.get("lat", ""), self.geo.get("lon", "")]
+        if not all(re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{1,10})?", one) for one in told):
+            raise Malformed("lat and lon as decimal degrees, \"31.23\" / 需要十进制经纬度", "bad-position", "/geo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

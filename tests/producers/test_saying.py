@@ -119,7 +119,8 @@ class TestForms:
         [("Certificate", {"number": None}, "/number"), ("Certificate", {"nummer": "x"}, "/nummer"),
          ("Certificate", {"subjects": "x"}, "/subjects"), ("Certificate", {"subjects": [1]}, "/subjects/0"),
          ("LabReport", {"results": [{"analyte": "x"}]}, "/results/0/result"), ("MasterData", {"name": {"en": 1}}, "/name/en"),
-         ("MasterData", {"id": True}, "/id")],
+         ("MasterData", {"id": True}, "/id"),
+         ("MasterData", {"geo": {}}, "/geo"), ("MasterData", {"geo": {"lat": "north", "lon": "1"}}, "/geo")],
     )  # fmt: skip
     def test_every_fault_has_its_place(self, kind: str, change: dict[str, Any], where: str) -> None:
         body = {name: value for name, value in (KIND[kind] | change).items() if value is not None}
