@@ -69,6 +69,7 @@ class _Packing:
     hop: Hop
     at: int
     until: int
+    packer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +146,20 @@ def spans_of(session: Session, things: Iterable[str], scope: Scope = EVERYTHING)
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What was in a unit: `index` is the event that packed it; `quantity` is a decimal as text, None counts instances."""
+    """What `packer` says it put into `unit`, in event `index`; `quantity` is a decimal as text, None counts instances."""
 
     uri: str
     quantity: str | None
     uom: str | None
     index: int
+    unit: str
+    packer: str
 
 
 def contents_at(
     session: Session, moments: Iterable[tuple[str, int]], scope: Scope = EVERYTHING
 ) -> dict[tuple[str, int], list[Content]]:
-    """What was in each unit at each moment (ms): lots and items, looked for through the units inside it."""
+    """What was in each unit at each moment (ms), by anybody's word: outer before inner, through the units inside it."""
     asked = dict.fromkeys(moments)
     inside = {moment: [moment[0]] for moment in asked}
     found: dict[tuple[str, int], list[Content]] = {}
@@ -167,8 +170,8 @@ def contents_at(
         deeper: dict[tuple[str, int], list[str]] = {}
         for moment, open_units in inside.items():
             for one in (one for unit in open_units for one in packings.get(unit, ()) if one.at <= moment[1] <= one.until):
-                quantity, uom = amounts.get((one.hop.index, one.hop.source), (None, None))
-                found.setdefault(moment, []).append(Content(one.hop.source, quantity, uom, one.hop.index))
+                hop, amount = one.hop, amounts.get((one.hop.index, one.hop.source), (None, None))
+                found.setdefault(moment, []).append(Content(hop.source, *amount, hop.index, hop.target, one.packer))
                 deeper.setdefault(moment, []).append(one.hop.source)
         if not deeper:
             break
@@ -205,7 +208,7 @@ def _packings(session: Session, column: InstrumentedAttribute[str], uris: Iterab
     found = []
     for hop, at, packer in (row for row in rows if row[0].index not in void):
         closings = (end.at for end in ends.get(hop.target, ()) if end.closes(hop.source, at, packer))
-        found.append(_Packing(hop, at, min(closings, default=FOREVER)))
+        found.append(_Packing(hop, at, min(closings, default=FOREVER), packer))
     return found
 
 

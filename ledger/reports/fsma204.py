@@ -11,14 +11,14 @@ here: exemptions (1.1305), which are claims that somebody must make first.
 Source: 21 CFR 1.1325 to 1.1350 and 1.1455(c)(3); producers/epcis/kde.py for where each element stands.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
 from ledger.reports.facts import Book, read_book
 from ledger.reports.fsma204_columns import COLUMNS, LOGGED, Row
 from ledger.reports.fsma204_rows import Reading
-from ledger.reports.fsma204_standing import CLAIMED, STANDS, UNKNOWN, standing
+from ledger.reports.fsma204_standing import CLAIMED, STANDS, UNKNOWN, Standing
 from ledger.reports.fsma204_words import said
 from ledger.reports.interface import Cell, Column, Query, Table
 
@@ -52,36 +52,38 @@ class Fsma204:
     def build(self, session: Session, query: Query) -> Sequence[Table]:
         """Build summary, missing elements, one sheet for each event of the rule, and the glossary.  Raises BadQuery."""
         book = read_book(session, query)
-        reading = Reading(book)
+        standing = Standing(book)
+        reading = Reading(book, standing)
         rows = {cte: list(reading.rows(cte)) for cte in COLUMNS}
-        sheets = {cte: _sheet(cte, rows[cte], book, query) for cte in COLUMNS}
-        return [_summary(rows, sheets, book, query), _missing(rows, book, query), *sheets.values(), _glossary(query),
+        worth = {cte: [standing.of(row) for row in rows[cte]] for cte in COLUMNS}
+        sheets = {cte: _sheet(cte, zip(rows[cte], worth[cte], strict=True), book, query) for cte in COLUMNS}
+        return [_summary(rows, worth, sheets, query), _missing(rows, book, query), *sheets.values(), _glossary(query),
                 _about(query, book)]  # fmt: skip
 
 
-def _sheet(cte: str, rows: Sequence[Row], book: Book, query: Query) -> Table:
+def _sheet(cte: str, rows: Iterable[tuple[Row, str]], book: Book, query: Query) -> Table:
     columns = (*COLUMNS[cte], *LOGGED)
-    cells = [_logged(row, cte, book, query) for row in rows]
+    cells = [_logged(row, worth, cte, book, query) for row, worth in rows]
     return Table(said(cte, query), columns, [[row.get(column.key) for column in columns] for row in cells])
 
 
-def _logged(row: Row, cte: str, book: Book, query: Query) -> dict[str, Cell]:
+def _logged(row: Row, worth: str, cte: str, book: Book, query: Query) -> dict[str, Cell]:
     told = row.fact.told
     gaps = "; ".join(f"{_gap(row, column, query)} [{column.law}]" for column in row.missing(COLUMNS[cte]))
     return row.cells | {
-        "teller": book.party(told.issuer), "time": told.time, "late_hours": told.late_hours,
-        "standing": said(standing(book, row.fact, row.lots), query),
+        "teller": book.party(row.teller), "time": told.time, "late_hours": told.late_hours,
+        "standing": said(worth, query),
         "event_id": told.event_id, "index": told.index, "digest": told.digest, "missing": gaps,
     }  # fmt: skip
 
 
-def _summary(rows: Mapping[str, Sequence[Row]], sheets: Mapping[str, Table], book: Book, query: Query) -> Table:
+def _summary(rows: Mapping[str, Sequence[Row]], worth: Mapping[str, Sequence[str]], sheets: Mapping[str, Table],
+             query: Query) -> Table:  # fmt: skip
     lines: list[list[Cell]] = []
     for cte, one in sheets.items():
-        worth = [(standing(book, row.fact, row.lots), row) for row in rows[cte]]
-        told = [(word, row.is_whole) for word, row in worth if not row.missing(COLUMNS[cte])]
+        told = [(word, row.is_whole) for word, row in zip(worth[cte], rows[cte], strict=True) if not row.missing(COLUMNS[cte])]
         unseen = sum(word in (STANDS, UNKNOWN) for word, _ in told) - told.count((STANDS, True))
-        claimed = sum(word == CLAIMED for word, _ in worth)
+        claimed = worth[cte].count(CLAIMED)
         lines.append([one.name, len(one.rows), told.count((STANDS, True)), unseen, claimed, one.digest])
     return Table(said("Summary", query), _SUMMARY, lines)
 
@@ -91,7 +93,7 @@ def _missing(rows: Mapping[str, Sequence[Row]], book: Book, query: Query) -> Tab
     for cte, found in rows.items():
         for row in found:
             for column in row.missing(COLUMNS[cte]):
-                gap = (said(cte, query), _gap(row, column, query), column.law, book.party(row.fact.told.issuer))
+                gap = (said(cte, query), _gap(row, column, query), column.law, book.party(row.teller))
                 counts[gap] = counts.get(gap, 0) + 1
     return Table(said("Missing", query), _MISSING, [[*gap, count] for gap, count in counts.items()])
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ledger.reports.facts import WITHHELD, Book, Fact
+from ledger.reports.fsma204_inside import Packed
 from ledger.reports.interface import Cell, Column
+from verify.edges import CLAIMED
 
 HARVEST, COOLING, PACKING, LANDING = "Harvest", "Cooling", "InitialPacking", "FirstLandBasedReceiving"
 SHIPPING, RECEIVING, TRANSFORMATION = "Shipping", "Receiving", "Transformation"
@@ -159,6 +161,13 @@ class Row:
     cells: dict[str, Cell] = field(default_factory=dict)
     partial: dict[str, Sequence[str]] = field(default_factory=dict)
     """What is missing of them."""
+    packed: Packed | None = None
+    """Where the row is about what was inside a unit that moved: who says so, and how sure that is."""
+
+    @property
+    def teller(self) -> str:
+        """Whose word it is: the event's issuer's, unless only a third party says that this moved with the unit."""
+        return self.packed.by if self.packed is not None and self.packed.state == CLAIMED else self.fact.told.issuer
 
     def place(self, key: str, book: Book, uri: str) -> None:
         """A location description (1.1310); a bare identifier is not one."""

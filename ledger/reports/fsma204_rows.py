@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from ledger.reports.facts import Book, Fact
 from ledger.reports.fsma204_columns import COOLING, HARVEST, LANDING, PACKING, RECEIVING, SHIPPING, TRANSFORMATION, Row
-from ledger.reports.fsma204_standing import counts
+from ledger.reports.fsma204_standing import Standing
 from ledger.reports.interface import Cell, text_of
 from producers.epcis import kde
 from verify import gs1
@@ -23,8 +23,8 @@ AREA = ("cbvmda:catchArea", "gdst:catchArea")
 class Reading:
     """A book, sorted into the events of the rule."""
 
-    def __init__(self, book: Book) -> None:
-        self.book = book
+    def __init__(self, book: Book, standing: Standing) -> None:
+        self.book, self.standing, self.insides = book, standing, standing.insides
         self.made: dict[str, Fact] = {}
         self.harvests: dict[str, Fact] = {}
         self.about: dict[str, list[Fact]] = {}
@@ -98,7 +98,7 @@ class Reading:
         if told := fact.end("destination"):
             return told
         for one in self.about.get(lot, ()):
-            if one is fact or one.told.time_ms < fact.told.time_ms or not counts(self.book, one, lot):
+            if one is fact or one.told.time_ms < fact.told.time_ms or not self.standing.counts(one, lot):
                 continue
             if one.event.is_shipping:
                 return one.end("destination")
@@ -139,7 +139,7 @@ class Reading:
         row.cells["cooling_date"] = row.fact.member(kde.COOLING_DATE)
         row.cells["cooled_at"] = row.fact.member(kde.COOLING_PLACE)
         for one in self.about.get(lot, ()):
-            if self.cte_of(one) == COOLING and counts(self.book, one, lot):
+            if self.cte_of(one) == COOLING and self.standing.counts(one, lot):
                 row.cells |= {"cooling_date": one.member(kde.COOLING_DATE), "cooled_at": self.book.describe(one.place)[0]}
 
     def landing(self, fact: Fact) -> Iterator[Row]:
@@ -177,23 +177,31 @@ class Reading:
                 continue  # the children are told one by one
             if packed.get((thing.uri, thing.uom or "")) == (Decimal(1) if thing.quantity is None else thing.quantity):
                 continue  # told beside the unit that it is in, as despatch advices do: it moved once
-            inside = self.book.contents.get((thing.uri, fact.told.time_ms), ())
-            if not inside and gs1.level(thing.uri) in ("sscc", "asset"):
+            yield from self._inside(fact, thing.uri)
+            if self.insides.sure(fact, thing.uri) and gs1.level(thing.uri) != "lot":
+                continue  # what was inside is told one by one; a lot is no unit, whatever somebody packs into it
+            if gs1.level(thing.uri) in ("sscc", "asset"):
                 yield self._carried(fact, "", None, None, thing.uri)
-            for uri, quantity, uom, unit in (
-                [(one.uri, one.quantity, one.uom, thing.uri) for one in inside]
-                or [(thing.lot or thing.uri, text_of(thing.quantity) or None, thing.uom, "")]
-            ):  # fmt: skip
-                if uri not in self.harvests and gs1.level(uri) not in ("sscc", "asset"):
-                    yield self._carried(fact, uri, quantity, uom, unit)
+            elif self._is_goods(lot := thing.lot or thing.uri):
+                yield self._carried(fact, lot, text_of(thing.quantity) or None, thing.uom, "")
+
+    def _inside(self, fact: Fact, unit: str) -> Iterator[Row]:
+        for one in self.insides.of(fact, unit):
+            if self._is_goods(one.content.uri):
+                row = self._carried(fact, one.content.uri, one.content.quantity, one.content.uom, unit)
+                row.packed = one
+                yield row
+
+    def _is_goods(self, uri: str) -> bool:
+        """Neither a unit, whose contents are told, nor a harvest that is not packed yet."""
+        return uri not in self.harvests and gs1.level(uri) not in ("sscc", "asset")
 
     def _packed(self, fact: Fact) -> dict[tuple[str, str], Decimal]:
         """How much of what is inside the units that an event names, by lot or item and unit of measure; an item is one."""
         found: dict[tuple[str, str], Decimal] = {}
-        for unit in fact.event.objects:
-            for one in self.book.contents.get((unit.uri, fact.told.time_ms), ()):
-                key = (one.uri, one.uom or "")
-                found[key] = found.get(key, Decimal(0)) + Decimal(one.quantity or 1)
+        for content in (one.content for unit in fact.event.objects for one in self.insides.sure(fact, unit.uri)):
+            key = (content.uri, content.uom or "")
+            found[key] = found.get(key, Decimal(0)) + Decimal(content.quantity or 1)
         return found
 
     def _carried(self, fact: Fact, lot: str, quantity: str | None, uom: str | None, unit: str) -> Row:

@@ -1,15 +1,18 @@
 """
 FSMA 204: what a row is worth.
 
-Whoever never had goods, nor had the right to make them, tells a third party's claim: its rows are shown and said to be that,
-never counted, and no other row takes a word from them.  Not here: the words in other languages (fsma204_words.py).
+Whoever never had goods, nor had the right to make them, tells a third party's claim, also where it says that it packed them
+onto a unit that others moved: what it tells is shown and said to be that, never counted, and no other row takes a word from it.
+Not here: the words in other languages (fsma204_words.py).
 
-Source: protocol.md section 2; holders.py for the judgement.
+Source: protocol.md section 2; holders.py and fsma204_inside.py for the judgement.
 """
 
 from collections.abc import Collection, Iterable
 
 from ledger.reports.facts import Book, Fact
+from ledger.reports.fsma204_columns import Row
+from ledger.reports.fsma204_inside import Insides
 from ledger.reports.holders import OVERDRAWN
 from verify import edges
 
@@ -19,32 +22,42 @@ _WORDS = {edges.CONFIRMED: STANDS, edges.UNKNOWN: UNKNOWN, OVERDRAWN: TOO_MUCH, 
 """What a row is worth by how its teller had the goods; the worst comes last."""
 
 
-def standing(book: Book, fact: Fact, lots: Iterable[str]) -> str:
-    """What an event's row about `lots` (made, used or moved in it) is worth: one of the five words above."""
-    if fact.told.standing != "stands":
-        return SET_ASIDE
-    made = {uri for one in fact.event.commissioned for uri in one.uris}
-    return _WORDS[_worst(_had(book, fact, lot, made) for lot in lots)]
+class Standing:
+    """What the rows of a book are worth."""
 
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self.insides = Insides(book)
 
-def counts(book: Book, fact: Fact, lot: str) -> bool:
-    """Whether another row may take a word from what this event says of a lot."""
-    return standing(book, fact, [lot]) not in (SET_ASIDE, CLAIMED)
+    def of(self, row: Row) -> str:
+        """One of the five words above."""
+        return self._word(row.fact, row.lots, row.packed.state if row.packed is not None else edges.CONFIRMED)
+
+    def counts(self, fact: Fact, lot: str) -> bool:
+        """Whether another row may take a word from what this event says of a lot."""
+        return self._word(fact, [lot]) not in (SET_ASIDE, CLAIMED)
+
+    def _word(self, fact: Fact, lots: Iterable[str], packed: str = edges.CONFIRMED) -> str:
+        if fact.told.standing != "stands":
+            return SET_ASIDE
+        if packed == edges.CLAIMED:
+            return CLAIMED
+        made = {uri for one in fact.event.commissioned for uri in one.uris}
+        return _WORDS[_worst((packed, *(self._had(fact, lot, made) for lot in lots)))]
+
+    def _had(self, fact: Fact, lot: str, made: Collection[str]) -> str:
+        holders, teller = self._book.holders, fact.told.issuer
+        if lot in made:
+            return edges.CONFIRMED if teller in holders.makers(lot) else edges.CLAIMED
+        judged = holders.state if fact.event.is_receiving else holders.gave
+        if (state := judged(lot, teller)) is not None:
+            return state
+        # What travelled beside the asked lots has its story elsewhere: it is worth what they are.
+        named = {uri for one in fact.event.objects for uri in one.uris}
+        named |= {one.content.uri for uri in named for one in self.insides.sure(fact, uri)}
+        states = (judged(uri, teller) for uri in sorted(named.difference(made)))
+        return _worst(state for state in states if state is not None)
 
 
 def _worst(states: Iterable[str]) -> str:
     return max(states, key=list(_WORDS).index, default=edges.CONFIRMED)
-
-
-def _had(book: Book, fact: Fact, lot: str, made: Collection[str]) -> str:
-    teller = fact.told.issuer
-    if lot in made:
-        return edges.CONFIRMED if teller in book.holders.makers(lot) else edges.CLAIMED
-    judged = book.holders.state if fact.event.is_receiving else book.holders.gave
-    if (state := judged(lot, teller)) is not None:
-        return state
-    # What travelled beside the asked lots has its story elsewhere: it is worth what they are.
-    named = {uri for one in fact.event.objects for uri in one.uris}
-    named |= {one.uri for uri in named for one in book.contents.get((uri, fact.told.time_ms), ())}
-    states = (judged(uri, teller) for uri in sorted(named.difference(made)))
-    return _worst(state for state in states if state is not None)

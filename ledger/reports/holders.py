@@ -70,7 +70,13 @@ class Holders:
     def _subject(self, uri: str) -> Story:
         if uri not in self._known:
             told = [(one, one.event) for one in self._about(uri) if one.event is not None]
-            self._known[uri] = Story(uri, told, self.history, Journey())
+            story = Story(uri, told, self.history, Journey())
+            if story.made and story.packed:
+                # Who packs into a unit answers for it, since nobody made it.  What was made by right is no such unit: else a
+                # stranger would have any lot by saying that it packed something into it.
+                packed = {record.index for record, _ in story.packed}
+                story = Story(uri, [one for one in told if one[0].index not in packed], self.history, Journey())
+            self._known[uri] = story
         return self._known[uri]
 
     def _about(self, uri: str) -> list[Record]:
