@@ -130,17 +130,19 @@ class Outbox:
 
     def waiting(self, *, after: int, limit: int) -> list[Item]:
         """Items that are to be sent (again), oldest first, with an id above `after`."""
-        rows = self._db.execute(
-            f"SELECT {ITEM} FROM item WHERE state IN ('saved', 'sent') AND id > ? ORDER BY id LIMIT ?",  # noqa: S608 - fixed
-            (after, limit),
-        )
+        due = "state IN ('saved', 'sent') AND ended IS NULL AND id > ?"
+        rows = self._db.execute(f"SELECT {ITEM} FROM item WHERE {due} ORDER BY id LIMIT ?", (after, limit))  # noqa: S608 - fixed
         return [item_of(row) for row in rows]
 
     def mark(self, outcomes: Iterable[tuple[int, str, Problem | None]], *, now_ms: int) -> None:
-        """Note what attempts to send came to: (item, saved or sent or refused, why), in one transaction."""
+        """
+        Note what attempts to send came to: (item, saved or sent or refused, why), in one transaction.
+
+        What ended meanwhile stays ended: another command, sending at the same time, was refused and told it otherwise.
+        """
         with transaction(self._db):
             self._db.executemany(
-                "UPDATE item SET state = ?, problem = ?, attempts = attempts + 1, changed_ms = ? WHERE id = ?",
+                "UPDATE item SET state = ?, problem = ?, attempts = attempts + 1, changed_ms = ? WHERE id = ? AND ended IS NULL",
                 [(state, _problem_text(problem), now_ms, item) for item, state, problem in outcomes],
             )
 

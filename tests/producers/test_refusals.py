@@ -137,6 +137,21 @@ class TestSignAgain:
         assert [one.kind for one in logged(log)] == ["Adoption"]
 
 
+    def test_what_was_replaced_while_another_command_was_sending_it_is_not_sent_again(
+        self, outbox: Outbox, log: FakeLog, tmp_path: Path
+    ) -> None:
+        outbox.add([statement(1)], now_ms=NOW)
+        with Outbox.open(tmp_path / "outbox.db") as other:
+            (item,) = other.waiting(after=0, limit=9)
+            send(outbox, log)
+            assert sign_again(outbox, NEW, now_ms=NOW) == 1
+            other.mark([(item.id, "saved", None)], now_ms=NOW)  # its answer, later than all that: "later"
+        (waiting,) = outbox.waiting(after=0, limit=9)
+        assert parse_statement(waiting.statement).kind == "Adoption"
+        assert send(outbox, log) == (1, 0)
+        assert len(log.entries) == 1
+
+
 class TestGivingUp:
     def test_what_was_given_up_is_kept_and_alarms_no_more(self, outbox: Outbox, log: FakeLog) -> None:
         outbox.add([statement(1), statement(2)], now_ms=NOW)
