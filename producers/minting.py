@@ -74,6 +74,9 @@ def _uri(said: str) -> str:
     try:
         if gs1.read(said.rstrip("/")) is not None:
             return _canonical(said.rstrip("/"))
+        if said.startswith("urn:epc:"):
+            # A whole EPC has become a Digital Link above; what is left of one begins no lot, since lots are canonical.
+            raise NoPrefix(f"{said}: lots are named {PRODUCTS}…, none begins with urn:epc: / 批次以 {PRODUCTS} 开头; {FORM}")
         if not _LIKE_GS1.fullmatch(said) and len(said) >= _SHORTEST and gs1.matches_prefix(said, said):
             return gs1.canonical_uri(said)
     except Malformed as error:

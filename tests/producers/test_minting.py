@@ -42,10 +42,16 @@ def test_what_a_farm_types_becomes_the_prefix_that_its_lots_begin_with(said: str
     "https://id.gs1.org/01/9521234000014", "https://shop.example/01/09521234000014", "https://Farm.example/lots/",
     f"{GTIN}/10/H7/21/1",
     "https://id.gs1.org/01/012345678905", "https://a.b",
+    "urn:epc:id:sgtin:0952123.400001.", "urn:epc:class:lgtin:9521234.000001.", "urn:epc:id:sgtin:9521234.",
 ])  # fmt: skip
 def test_what_no_lot_begins_with_or_could_mean_two_things_is_refused(said: str) -> None:
     with pytest.raises(NoPrefix):
         mint_prefix(said)
+
+
+def test_who_asks_for_a_part_of_an_epc_is_told_how_lots_are_named() -> None:
+    with pytest.raises(NoPrefix, match=r"urn:epc:id:sgtin:0952123\.400001\.: lots are named https://id\.gs1\.org/01/.*09521234"):
+        mint_prefix("urn:epc:id:sgtin:0952123.400001.")
 
 
 @pytest.mark.parametrize("said", ["9521234000013", "9521234", f"{GTIN}/", GTIN.replace("https", "http"), "foo", None, 7])
