@@ -4,11 +4,13 @@ The address that labels point to: refused before anything is printed, where a ph
     https://id.example.org          and a path, where the resolver has one
     HTTPS://ID.EXAMPLE.ORG          the same; capitals make a smaller QR code
 
-Source: GS1 Digital Link URI syntax; RFC 3986; ISO/IEC 18004, 7.4.4 (alphanumeric mode has capitals only).
+Source: GS1 Digital Link URI syntax; RFC 3986; ISO/IEC 18004, 7.4.4 (alphanumeric mode has capitals only); RFC 6761,
+6762 and 8375, ICANN's resolution of 2024-07-29 (names that no public server has).
 """
 
 import re
 from ipaddress import ip_address
+from socket import inet_aton
 
 from verify import gs1
 from verify.errors import Malformed
@@ -17,6 +19,8 @@ _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST = rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])(?P<port>:[1-9][0-9]{{0,4}})?"
 _ADDRESS = re.compile(rf"(?:https?|HTTPS?)://{_HOST}(?:/[A-Za-z0-9._~-]+)*/?")
 _FOREIGN = re.compile(r"https?://([^/?#:@\s]+)", re.IGNORECASE)
+_NUMBER = re.compile("[0-9]+|0x[0-9a-f]*")  # a host whose last label is one is an IPv4 address (WHATWG URL, host parsing)
+_LOCAL = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".test", ".invalid")
 FORM = "an address like https://id.example.org, without ? and # / 应为 https://id.example.org 这样的地址,不含 ? 和 #"
 
 
@@ -44,13 +48,22 @@ def check_label(text: str, *, lot: str, serial: str) -> None:
 
 
 def is_private(text: str) -> bool:
-    """Whether only this machine or this network can open the address, which `check_resolver` has passed."""
+    """Whether a shopper's phone cannot open the address, which `check_resolver` has passed: only this machine or network can."""
     found = _ADDRESS.fullmatch(text)
     host = "" if found is None else found["host"].lower()
+    last = host.rpartition(".")[2]
+    if host.startswith("[") or _NUMBER.fullmatch(last):
+        return not _is_public(host.strip("[]"))
+    return last == host or host.endswith(_LOCAL)
+
+
+def _is_public(address: str) -> bool:
     try:
-        return ip_address(host.strip("[]")).is_private
-    except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local"))
+        # As browsers do: 0x7f.1 and 2130706433 are 127.0.0.1.
+        ip = ip_address(address) if ":" in address else ip_address(inet_aton(address))
+    except (ValueError, OSError):
+        return False
+    return ip.is_global and not ip.is_multicast
 
 
 def _punycode(text: str) -> str:

@@ -258,6 +258,11 @@ class TestAddress:
     @pytest.mark.parametrize(("address", "private"), [
         ("http://localhost:8000", True), ("http://127.0.0.1/x", True), ("http://[::1]:8000", True), ("http://a.localhost", True),
         ("http://192.168.1.5", True), ("HTTP://LOCALHOST", True), ("https://id.example.org", False), ("https://8.8.8.8", False),
+        ("https://printer", True), ("https://nas.lan", True), ("https://trace.internal", True), ("https://a.home.arpa", True),
+        ("https://farm.local", True), ("https://100.64.0.1", True), ("https://0x7f.1", True), ("https://2130706433", True),
+        ("https://0.0.0.0", True), ("https://224.0.0.1", True), ("https://[fe80::1]", True), ("https://[::ffff:10.0.0.1]", True),
+        ("https://[1:2]", True), ("https://1.2.3.4.5", True), ("https://[2606:4700::1]", False),
+        ("https://lan.example.org", False),
     ])  # fmt: skip
     def test_which_addresses_only_this_machine_or_network_can_open(self, address: str, private: bool) -> None:
         check_resolver(address)
