@@ -4,6 +4,7 @@ What the commands share: options, the key, the outbox, the policy, and one way t
 Words for people go to stderr, results to stdout, so that a script can read them.
 """
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,6 @@ from producers.follow import pin
 from producers.keys import needs_passphrase, read_key
 from producers.outbox import Outbox
 from producers.sign import PrivateKey, jwk_of
-from producers.store import OutboxRefused
 from verify import gs1
 from verify.errors import VerificationError
 from verify.merkle import Hash
@@ -234,13 +234,13 @@ def _hand_in(kept: Commitments, due: Sequence[Hash], server: str) -> None:
                 complain(f"{b64u_encode(root)}: {error}")
 
 
-def existing(path: Path) -> Path:
-    """The outbox at `path`.  Raises OutboxRefused where there is none: an empty one made here would say that all was sent."""
-    if not path.exists():
-        raise OutboxRefused(f"{path}: there is no outbox here; name yours with --outbox / 此处没有发件箱:请用 --outbox 指定")
-    return path
-
-
 def canonical(text: str, key: str) -> str:
     """A URI; 13 digits stand for a GLN under the AI `key` (414 place, 417 party).  Raises Malformed."""
     return gs1.canonical_uri(f"{gs1.HOST}/{key}/{text}" if text.isascii() and text.isdecimal() else text)
+
+
+def digest(text: str, hint: str) -> str:
+    """A record's digest as the log prints it, lower-case hex; capitals are the same number.  Raises typer.BadParameter."""
+    if not re.fullmatch("[0-9A-Fa-f]{64}", text):
+        raise typer.BadParameter("a digest has 64 hexadecimal digits / 摘要为 64 位十六进制数字", param_hint=hint)
+    return text.lower()

@@ -5,7 +5,6 @@ All that can be checked is checked before anything is written.  Then, so that a 
 the leaves and the signed commitment, what the log says to it, the sheets.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +35,8 @@ def labels(
     passphrase: Passphrase = None,
 ) -> int:
     """Make item codes and sheets; with --issuer and --key also sign the commitment. 生成防伪标签"""
-    uri, target, topped_up = lot_uri(lot), _target(resolver, server), _digest(previous)
+    uri, target = lot_uri(lot), _target(resolver, server)
+    topped_up = common.digest(previous, "--previous") if previous else None
     is_new = not secret.exists()
     codes = _codes(uri, new_secret() if is_new else read_secret(secret, uri), count)
     job = Job(codes, target, out, secret, is_new, png)
@@ -73,9 +73,3 @@ def _target(resolver: str, server: str | None) -> str:
             f"消费者无法打开此地址,仅限本机或本网络:请勿用于正式标签"
         )
     return target
-
-
-def _digest(text: str) -> str | None:
-    if text and not re.fullmatch("[0-9A-Fa-f]{64}", text):
-        raise typer.BadParameter("a digest has 64 hexadecimal digits / 摘要为 64 位十六进制数字", param_hint="--previous")
-    return text.lower() or None

@@ -47,7 +47,7 @@ def recall(
         raise typer.BadParameter("I, II or III", param_hint="--class")
     reason = _text(reason_en, reason_zh, "--reason-en, --reason-zh")
     instructions = _text(instructions_en, instructions_zh, "--instructions-en, --instructions-zh")
-    digest = _digest(closes, "--closes").hex() if closes else None
+    digest = common.digest(closes, "--closes") if closes else None
     notice = RecallNotice(id=f"urn:uuid:{uuid4()}", log=common.log_of(origin, outbox, server, policy), scope=scope, class_=class_,
                           reason=reason, instructions=instructions, closes=digest)  # fmt: skip
     return _send([notice], issuer, key, outbox, server, policy, passphrase)
@@ -59,7 +59,7 @@ def withdraw(
     passphrase: Passphrase = None,
 ) -> int:  # fmt: skip
     """Take back a record of yours; both stay in the log. 撤回一条记录"""
-    target = _target(_digest(digest, "DIGEST"), outbox, server)
+    target = _target(bytes.fromhex(common.digest(digest, "DIGEST")), outbox, server)
     log = common.log_of(origin, outbox, server, policy)
     told = Withdrawal.of(target.digest, origin=log, keys=subjects.keys(target), reason=reason)
     return _send([told], issuer, key, outbox, server, policy, passphrase)
@@ -121,16 +121,6 @@ def _target(digest: bytes, outbox: Path, server: str | None) -> Statement:
     found = None if raw is None else parse_statement(raw)
     if found is None or found.digest != digest:
         raise Malformed("no such record in this outbox, nor in the log / 找不到此记录", "unknown-target")
-    return found
-
-
-def _digest(text: str, hint: str) -> bytes:
-    try:
-        found = bytes.fromhex(text)
-    except ValueError:
-        found = b""
-    if len(found) != 32 or found.hex() != text:
-        raise typer.BadParameter("64 hexadecimal digits in lower case / 64 位小写十六进制", param_hint=hint)
     return found
 
 

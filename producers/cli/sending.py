@@ -19,6 +19,7 @@ from producers.follow import Watch, follow
 from producers.outbox import STATES, Outbox
 from producers.resigning import sign_again
 from producers.status import Status, status
+from producers.store import OutboxRefused
 from verify.anchor import read_head
 from verify.errors import VerificationError
 from verify.policy import Policy
@@ -42,7 +43,7 @@ def submit(
     passphrase: Passphrase = None,
 ) -> int:
     """Send what waits in the outbox. Sending again is always safe. 上传待发记录"""
-    with Outbox.open(common.existing(outbox)) as box:
+    with Outbox.open(_existing(outbox)) as box:
         now_ms = common.now_ms()
         if key is not None:
             signed = sign_again(box, common.open_key(key, passphrase), now_ms=now_ms)
@@ -70,7 +71,7 @@ def show_status(
     """Follow the log, then say how every record stands, and what needs you. 查看状态与告警"""
     unchecked: list[str] = []
     parties = [common.canonical(issuer, "417")] if issuer else []
-    with Outbox.open(common.existing(outbox)) as box:
+    with Outbox.open(_existing(outbox)) as box:
         if offline or server is None:
             believed = common.believed(box, None, policy)
             unchecked.append("the log was not asked / 未联网核对")
@@ -130,3 +131,10 @@ def _show(found: Status, unchecked: list[str], as_json: bool) -> None:
             common.complain(f"! {alarm.code}: {about}{alarm.detail}")
         if kinds[code] > SHOWN:
             common.complain(f"! {code}: {kinds[code] - SHOWN} more, all in --json / 另有 {kinds[code] - SHOWN} 条,见 --json")
+
+
+def _existing(path: Path) -> Path:
+    """The outbox at `path`.  Raises OutboxRefused where there is none: an empty one made here would say that all was sent."""
+    if not path.exists():
+        raise OutboxRefused(f"{path}: there is no outbox here; name yours with --outbox / 此处没有发件箱:请用 --outbox 指定")
+    return path

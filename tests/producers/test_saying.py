@@ -57,8 +57,9 @@ class TestRecall:
     def test_it_is_ended_by_its_digest(self, farm: Path, log: FakeLog, capsys: pytest.CaptureFixture[str]) -> None:
         main(RECALL)
         digest = capsys.readouterr().out.split()[-1]
-        assert main([*RECALL, "--closes", digest]) == GOOD
-        assert last(log).subject["closes"] == digest
+        for typed in (digest, digest.upper()):
+            assert main([*RECALL, "--closes", typed]) == GOOD
+            assert last(log).subject["closes"] == digest
 
     @pytest.mark.parametrize("wrong", [["--class", "IV"], ["--closes", "abc"], ["--from", "yesterday"], ["--lot", "01/123/10/x"]])
     def test_what_cannot_be_is_refused_before_anything_is_signed(self, farm: Path, log: FakeLog, wrong: list[str]) -> None:
@@ -72,7 +73,7 @@ class TestTakingBack:
         (farm / "events.json").write_text(event_text(1))
         assert main(["import", "events.json"]) == GOOD
         target = last(log)
-        assert main(["withdraw", target.digest.hex(), "--reason", "wrong lot"]) == GOOD
+        assert main(["withdraw", target.digest.hex().upper(), "--reason", "wrong lot"]) == GOOD
         told = last(log)
         assert (told.kind, told.subject["digest"]) == ("Withdrawal", target.digest.hex())
         assert told.subject["keys"] == [key.hex() for key in subjects.keys(target)]
