@@ -10,7 +10,8 @@ Source: protocol.md sections 1 (Bundle) and 3.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger.way_back import SENT, Fact
+from ledger.told_events import SENT
+from ledger.way_back import Fact
 from verify import gs1
 
 

@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 from ledger.ends import ends_of
 from ledger.lineage import Lineage
 from ledger.models import EventObject, EventRow, StatementRow
+from ledger.told_events import SENT
 from ledger.trace import naming
 from ledger.units import chunks, commissions, unindexed
 
 MAX_READ = 4_096  # events that are looked at before some are chosen
 ROUNDS = 16  # hands that one lot went through between two transformations
-SENT = ("shipping", "departing", "consigning")
 
 
 @dataclass(frozen=True, slots=True)
