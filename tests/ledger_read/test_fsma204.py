@@ -1,8 +1,10 @@
 """FSMA 204: the sortable spreadsheet, what is missing in it, and what each row tells."""
 
+import json
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from ledger.reports.interface import MAX_LOTS
 from ledger.reports.places import MEMBERS, gaps_of
 from producers.epcis import build, kde
 from producers.epcis.parts import Handover, LotQuantity, Things
+from producers.forms import read_form
 from producers.kinds import MasterData
 from tests.ledger_read.report import DESCRIBED, lines, tables
 from tests.ledger_read.season import (
@@ -132,6 +135,17 @@ class TestWhatIsMissing:
     ) -> None:
         whole = dict.fromkeys((*MEMBERS, "business", "geo"), "x") | {"region": "", "postalCode": "", "country": country}
         assert bool(gaps_of(whole | members)) == lacks
+
+    def test_the_place_that_the_documents_show_is_described_in_whole(self, season: Season) -> None:
+        text = (Path(__file__).parents[2] / "docs/records.md").read_text("utf-8")
+        shown = json.loads(text.split("```json\n")[1].split("```")[0])
+        said = read_form("MasterData", json.dumps(shown | {"holder": FARM}))
+        assert isinstance(said, MasterData)
+        season.say(FARM, said)
+        moved = Handover(FARM, HUB, said.id, HUB_DOCK)
+        season.tell(FARM, "away", partial(build.ship, lots((P1, "1", "H87")), handover=moved), place=said.id)
+        (line,) = (one for one in lines(tables(season)["Shipping"]) if one["index"] == season.told["away"])
+        assert (str(line["shipped_from"]).startswith("Greenhouse 3"), "Shipped from" in str(line["missing"])) == (True, False)
 
     def test_the_summary_counts_complete_rows(self, season: Season) -> None:
         summary = {one["sheet"]: one for one in lines(tables(season)["Summary"])}
