@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from producers.cli import common
-from producers.cli.committing import Speaker, check_origin, commit
+from producers.cli.committing import Producer, check_origin, commit
 from producers.cli.common import DEFAULT_OUTBOX, GOOD, MaybeIssuer, MaybeKeyFile, OutboxFile, Passphrase, PolicyFile, Server
 from producers.cli.printing import Job
 from producers.labels import ItemCodes, lot_uri, new_secret, read_secret
@@ -47,9 +47,9 @@ def labels(
         job.print_all()
         common.say("no commitment was signed: give --issuer and --key / 未签署承诺:请给出 --issuer 和 --key")
         return GOOD
-    speaker = Speaker(common.canonical(issuer, "417"), common.open_key(key, passphrase), outbox, server, policy)
-    check_origin(speaker, origin)
-    return commit(job, speaker, origin=origin, previous=topped_up)
+    producer = Producer(common.canonical(issuer, "417"), common.open_key(key, passphrase), outbox, server, policy)
+    check_origin(producer, origin)
+    return commit(job, producer, origin=origin, previous=topped_up)
 
 
 def _codes(lot: str, secret: bytes, count: int) -> ItemCodes:
