@@ -18,7 +18,7 @@ from ledger.column_text import MAX_TEXT, plain
 from ledger.ends import End, format_ends
 from ledger.project import Told
 from ledger.project_events import SIDES, UNLINKED, links
-from producers.epcis.rules import MAX_AHEAD, TYPES, reference_problems
+from producers.epcis.rules import MAX_AHEAD, TYPES, holds_nothing, reference_problems
 from producers.epcis.validate import EventValidator
 from verify.entry import MAX_KEYS
 from verify.epcis import read_event
@@ -79,6 +79,8 @@ def _check(event: Raw, kind: str, action: str | None) -> None:
     acts = action in ("ADD", "OBSERVE", "DELETE") or kind == "TransformationEvent"
     has_parent = kind != "AggregationEvent" or action == "OBSERVE" or "parentID" in event
     if not acts or not has_parent or kind not in TYPES or "@context" not in event:
+        raise Uncommon
+    if kind == "AggregationEvent" and holds_nothing(event.get("parentID")):
         raise Uncommon
     if not _OFFSET.fullmatch(event["eventTimeZoneOffset"]):
         raise Uncommon

@@ -84,12 +84,12 @@ class Story:
         self.made = [(r, e) for r, e in found if may_mint(grant_at(history, r.statement, r.index), uri, history, r.index)]
         self.usurped = [] if self.made else found[:1]
         # A logistic unit has no origin of its own: whoever packed it answers for what is inside.
-        self.packed = [(r, e) for r, e in self.told if any(parent == uri for _, parent in _contained(e))]
+        self.packed = [(r, e) for r, e in self.told if any(parent == uri for _, parent in packings(e))]
         self.held = self._holders()
 
     def walk(self, user: Record | None) -> Iterator[tuple[str, Record]]:
         """Note origins and hops up to `user` (None: to everybody who handled it); yield what it was made of."""
-        for record, event in (*self.made, *self.packed, *self.usurped):
+        for record, event in (*self.made, *(one for one in self.packed if one[0].issuer in self.held), *self.usurped):
             self._visit(record, event)
             role = "child" if (record, event) in self.packed else "input"
             inputs = [one for one in event.objects if one.role == role and not self.usurped]
@@ -125,15 +125,15 @@ class Story:
 
     def _names(self, holders: Collection[str] | None) -> set[str]:
         # Its URI and that of every unit it was packed into, at any depth, by the word of `holders` (None: anybody's).
-        packings = [pair for r, e in self.events if holders is None or r.issuer in holders for pair in _contained(e)]
+        pairs = [pair for r, e in self.events if holders is None or r.issuer in holders for pair in packings(e)]
         names = [self.uri]
         for name in names:
-            names += {parent for child, parent in packings if child == name} - set(names)
+            names += {parent for child, parent in pairs if child == name} - set(names)
         return set(names)
 
     def _holders(self) -> dict[str, Held]:
-        # Every party that had it, how surely, and by which senders' records; makers by none.
-        held: dict[str, Held] = {r.issuer: (CONFIRMED, []) for r, _ in (*self.made, *self.packed)}
+        # Every party that had it, how surely, and by which senders' records; makers by none, and packers where nobody made it.
+        held: dict[str, Held] = {r.issuer: (CONFIRMED, []) for r, _ in self.made or self.packed}
         found = dict(held)
         while found:
             # What a withheld receiver leaves open comes last, when nothing more is confirmed.
@@ -167,10 +167,10 @@ class Story:
     def _is_use(self, event: Event) -> bool:
         return event.biz_step == "retail_selling" or any(self.uri in one.uris for one in event.objects if one.role == "input")
 
-def _contained(event: Event) -> list[tuple[str, str]]:
-    # (child, parent) for everything that this event packs into a unit.
-    packs = event.type == "AggregationEvent" and event.action == "ADD"
-    parents = [one.uri for one in event.objects if one.role == "parent" and packs]
+def packings(event: Event) -> list[tuple[str, str]]:
+    """(child, parent) for everything that an event packs into a unit, which a lot is not."""
+    adds = event.type == "AggregationEvent" and event.action == "ADD"
+    parents = [one.uri for one in event.objects if one.role == "parent" and adds and gs1.level(one.uri) not in ("lot", "product")]
     return [(uri, parent) for parent in parents for one in event.objects if one.role == "child" for uri in one.uris]
 
 def _amounts(uri: str, told: Iterable[Told]) -> Counter[str] | None:

@@ -17,9 +17,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 # A second reading of the same rule would differ from the first one day; story.py only asks it of fewer records.
-from ledger.reports.story import QuickStory, packings
+from ledger.reports.story import QuickStory
 from verify.authority import History
-from verify.edges import CLAIMED, UNKNOWN
+from verify.edges import CLAIMED, UNKNOWN, packings
 from verify.epcis import Event
 from verify.subjects import Record
 

@@ -12,8 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from verify.authority import History
-from verify.edges import CONFIRMED, Held, Journey, Story, Told
-from verify.epcis import Event
+from verify.edges import CONFIRMED, Held, Journey, Story, Told, packings
 
 
 class QuickStory(Story):
@@ -57,10 +56,6 @@ class QuickStory(Story):
         self._before: tuple[set[str], set[str]] = set(), set()
         for one in self.told:
             self._file(one)
-        if self.made:
-            # Who packs into a unit answers for it, since nobody made it.  What was made by right is no such unit: else a
-            # stranger would have any lot by saying that it packed something into it.
-            self.packed = []
         return super()._holders()
 
     def _file(self, told: Told) -> None:
@@ -92,11 +87,3 @@ class QuickStory(Story):
         senders = known - self._before[0] if names == self._before[1] else known
         self._before = known, names
         return {party for sender in senders for party in self._sent.get(sender, ())}.intersection(self._takers) - known
-
-
-def packings(event: Event) -> list[tuple[str, str]]:
-    """(child, unit) for everything that an event packs into a unit."""
-    if event.type != "AggregationEvent" or event.action != "ADD":
-        return []
-    units = [one.uri for one in event.objects if one.role == "parent"]
-    return [(uri, unit) for unit in units for one in event.objects if one.role == "child" for uri in one.uris]

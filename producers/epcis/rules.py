@@ -78,10 +78,23 @@ def quantity_problems(event: Event) -> Iterator[Problem]:
 
 
 def aggregation_problems(event: Event) -> Iterator[Problem]:
-    """Only an observation may leave the parent unsaid."""
-    if event.get("type") == "AggregationEvent" and event.get("action") != "OBSERVE" and "parentID" not in event:
+    """Only an observation may leave the parent unsaid, and a parent is one thing with a number of its own."""
+    if event.get("type") != "AggregationEvent":
+        return
+    if holds_nothing(event.get("parentID")):
+        sentence = "names a lot or product: what holds things has its own number (SSCC, serial) / 容器须有自己的编号"
+        yield Problem("/parentID", sentence, "bad-event")
+    if event.get("action") != "OBSERVE" and "parentID" not in event:
         sentence = "is missing: only action OBSERVE may leave the parent unsaid / 缺少此成员:只有 action 为 OBSERVE 时可不写"
         yield Problem("/parentID", sentence, "missing-member")
+
+
+def holds_nothing(parent: object) -> bool:
+    """Whether it names a class of things, a lot or product, of which none can be packed into (EPCIS 2.0 section 7.4.3)."""
+    try:
+        return isinstance(parent, str) and gs1.level(gs1.canonical_uri(parent)) in ("lot", "product")
+    except Malformed:
+        return False  # told with its place by identifier_problems
 
 
 def time_problems(event: Event, now: datetime | None) -> Iterator[Problem]:

@@ -86,6 +86,11 @@ def test_what_is_rare_is_left_to_the_literal_rules(name: str) -> None:
     assert not isinstance(literal(RARE[name]), str)
 
 
+def test_what_is_packed_into_a_lot_is_not_taken() -> None:
+    raw = signed(**{**COMMON["pallet"], "parentID": f"{GTIN}/10/A"})
+    assert (quickly(raw), literal(raw)) == (None, "bad-event")
+
+
 def test_a_signature_in_its_other_form_is_not_taken() -> None:
     head, body, tail = signed().split(b".")
     raw = b64u_decode(tail.decode())

@@ -181,6 +181,13 @@ class TestAggregation:
         for action in ("ADD", "DELETE"):
             assert only(loose | {"action": action}) == ("missing-member", "/parentID")
 
+    @pytest.mark.parametrize("parent", [LOT, LOT.split("/10/")[0], "urn:epc:class:lgtin:0952123.400001.H7"])
+    def test_a_lot_or_product_is_no_box_to_pack_into(self, parent: str) -> None:
+        packed = event(type="AggregationEvent", quantityList=None, childEPCs=["urn:example:crate:1"])
+        VALIDATOR.check(packed | {"parentID": "https://id.gs1.org/00/095200010000000010"})
+        VALIDATOR.check(packed | {"parentID": LOT.split("/10/")[0] + "/21/BOX-1"})
+        assert only(packed | {"parentID": parent}) == ("bad-event", "/parentID")
+
 
 class TestTime:
     """A phone's clock may be a day fast; what is further ahead may be sent again, never lost."""

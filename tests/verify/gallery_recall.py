@@ -35,6 +35,7 @@ def cases() -> Iterator[Case]:
     """All of them."""
     yield from _owners()
     yield from _reach()
+    yield from _slipped_in()
     yield from _closings()
     yield from _hidden()
     yield from _answers()
@@ -116,6 +117,22 @@ def _reach() -> Iterator[Case]:
         )
     _recall(shop, FARM, {"lots": [second]})
     yield _recalled("recall-of-the-second-packing", "a lot packed on two days is recalled with the harvest of either", shop)
+
+
+def _slipped_in() -> Iterator[Case]:
+    box, bait = PACKED.split("/10/")[0] + "/21/BOX-1", "https://id.gs1.org/01/09521000000018/10/BAIT"
+    for name, holder, about in (
+        ("the-lot", PACKED, "a stranger says that it packed a lot of its own into the farm's lot, and recalls its own"),
+        ("a-numbered-box", box, "a stranger says that it packed a lot of its own into the farm's box, and recalls its own"),
+    ):
+        shop = season()
+        shop.tell(FARM, "ObjectEvent", "commissioning", "ADD", epcList=[box])
+        shop.grant(STRANGER, "producer", "brand-owner", mint=["https://id.gs1.org/01/0952100000"])
+        shop.tell(STRANGER, "ObjectEvent", "commissioning", "ADD", quantityList=[quantity(bait, 1, None)])
+        inside = [quantity(bait, 1, None)]
+        shop.tell(STRANGER, "AggregationEvent", "packing", "ADD", parentID=holder, childQuantityList=inside)
+        _recall(shop, STRANGER, {"lots": [bait]})
+        yield passing(f"slipped-into-{name}", about, shop, shop.pack(holder), {12: "verified origin-ok", **NONE})
 
 
 def _closings() -> Iterator[Case]:

@@ -24,6 +24,7 @@ from verify.statement import Statement
 from verify.strict import b64u_encode
 
 PALLET = "https://id.gs1.org/00/095200010000000010"
+BOX = "https://id.gs1.org/01/09520001000027/21/BOX-1"
 REPACKED = "https://id.gs1.org/01/09521000000018/10/R-1"
 THEIRS = ["https://id.gs1.org/01/0952100000"]
 CLAIMED, CONFIRMED = "unchecked claimed-only", "verified origin-ok"
@@ -265,6 +266,25 @@ def _pallets() -> Iterator[Case]:
             yield passing(
                 "pallet-scanned", "the code of a pallet answers for what is inside", shop, shop.pack(PALLET), {12: CONFIRMED}
             )
+
+
+    for name, unit, amounts in (
+        ("the-lot", PACKED, {"quantityList": [quantity(PACKED, 12, None)]}),
+        ("a-numbered-box", BOX, {"epcList": [BOX]}),
+    ):
+        shop = _chain()
+        shop.tell(FARM, "ObjectEvent", "commissioning", "ADD", epcList=[BOX])
+        shop.grant(STRANGER, "retailer")
+        shop.tell(STRANGER, "AggregationEvent", "packing", "ADD", parentID=unit, childQuantityList=[quantity(HARVEST, 1)])
+        shop.tell(STRANGER, "ObjectEvent", "shipping", destinationList=to(LEADER), **amounts)
+        shop.tell(LEADER, "ObjectEvent", "receiving", **amounts)
+        yield grey(
+            f"packer-of-{name}",
+            "who says that it packed something into what another made does not have it by that",
+            shop,
+            shop.pack(unit),
+            {12: CLAIMED},
+        )
 
 
 def _withheld() -> Iterator[Case]:

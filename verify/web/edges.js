@@ -6,7 +6,7 @@
  * Source: protocol.md section 2, Edges.
  */
 import {urisOf} from "./authority.js";
-import {productOf} from "./gs1.js";
+import {levelOf, productOf} from "./gs1.js";
 import {scaled} from "./subjects.js";
 
 const MAX_VISITS = 2048;
@@ -56,7 +56,7 @@ class Subject {
   /** Note origins and hops up to `user` (none: to everybody who handled it); tell what it was made of. */
   walk(user) {
     const used = [];
-    for (const record of [...this.made, ...this.packed, ...this.usurped]) {
+    for (const record of [...this.made, ...this.packed.filter(({issuer}) => this.held.has(issuer)), ...this.usurped]) {
       this.visit(record);
       const role = this.packed.includes(record) ? "child" : "input", isClaimed = this.usurped.length > 0;
       const inputs = isClaimed ? [] : record.event.objects.filter((one) => one.role === role);
@@ -77,14 +77,10 @@ class Subject {
     const way = new Set([user.issuer]);
     for (const party of way) {
       const mine = this.told.filter(({issuer}) => issuer === party), {state, sent} = this.held.get(party) ?? {state: "claimed", sent: []};
-      let isReceived = false;
-      for (const record of mine) {
-        this.visit(record);
-        if (!record.event.isReceiving || !sent.length && state !== "claimed") continue;
-        isReceived = true;
-        addEdge(this.journey, this.uri, record, state, sent[0]);
-      }
-      if (state === "claimed" && !isReceived || this.isOverdrawn(party, mine)) {
+      const received = mine.filter(({event}) => event.isReceiving && (sent.length || state === "claimed"));
+      for (const record of mine) this.visit(record);
+      for (const record of received) addEdge(this.journey, this.uri, record, state, sent[0]);
+      if (state === "claimed" && !received.length || this.isOverdrawn(party, mine)) {
         addEdge(this.journey, this.uri, party === user.issuer ? user : mine[0], "claimed");
       }
       for (const {issuer} of sent) way.add(issuer);
@@ -105,9 +101,9 @@ class Subject {
     return units;
   }
 
-  /** Every party that had it: how surely, and by which senders' records; makers by none. */
+  /** Every party that had it: how surely, and by which senders' records; makers by none, and packers where nobody made it. */
   holders() {
-    const held = new Map([...this.made, ...this.packed].map(({issuer}) => [issuer, {state: "confirmed", sent: []}]));
+    const held = new Map((this.made.length ? this.made : this.packed).map(({issuer}) => [issuer, {state: "confirmed", sent: []}]));
     for (let found = held; found.size;) {
       // What a withheld receiver leaves open comes last, when nothing more is confirmed.
       found = this.receivers(held, "confirmed");
@@ -150,11 +146,12 @@ class Subject {
   }
 }
 
-/** [child, parent] for everything that an event packs into a unit. */
+/** [child, parent] for everything that an event packs into a unit, which a lot is not. */
 function packings({type, action, objects}) {
-  if (type !== "AggregationEvent" || action !== "ADD") return [];
+  const isUnit = ({role, uri}) => role === "parent" && !/lot|product/.test(levelOf(uri));
+  const units = type === "AggregationEvent" && action === "ADD" ? objects.filter(isUnit) : [];
   const children = urisOf({objects: objects.filter(({role}) => role === "child")});
-  return objects.filter(({role}) => role === "parent").flatMap(({uri: parent}) => children.map((child) => [child, parent]));
+  return units.flatMap(({uri: parent}) => children.map((child) => [child, parent]));
 }
 
 /**
