@@ -1,5 +1,5 @@
 """
-The places where recalled goods came: who told it, what came, and whether some may still be there (recall_stock.py).
+The places where recalled goods came: who told it, what came, and whether some may still be there (recall_remains.py).
 
 Source: EPCIS 2.0 section 7.4; CBV 2.0 section 7 (business steps).
 """
@@ -7,7 +7,7 @@ Source: EPCIS 2.0 section 7.4; CBV 2.0 section 7 (business steps).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ledger.recall_stock import may_remain
+from ledger.recall_remains import may_remain
 from ledger.told_events import SENT, Told
 
 

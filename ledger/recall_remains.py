@@ -1,0 +1,133 @@
+"""
+Where recalled things may still be, by all that was told of them: what each event changes in the stocks of its parties.
+
+How a party's stock is counted, and why in doubt something is there, stands in recall_stock.py; what is inside units, in
+recall_units.py.
+
+Source: EPCIS 2.0 section 7.4; CBV 2.0 section 7 (business steps); UN/CEFACT Recommendation 20 (units of measure).
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from ledger.recall_stock import ANNOUNCED, ENDED, MADE, PACKED, SOLD, UNPACKED, USED, Stock
+from ledger.recall_units import ONE, Good, Units
+from ledger.told_events import RECEIVED, SENT, Thing, Told
+from verify import gs1
+
+PIECES = frozenset(("H87", "EA", "C62"))
+"""Units of measure that count pieces, as serials do."""
+Named = tuple[Thing, Good, Decimal]
+"""A thing that an event names, as what it is counted, and how much."""
+NOBODY = ""
+"""Has what was announced to a place, and to no party that this reader may see."""
+
+
+def may_remain(events: Iterable[Told], ours: set[str]) -> set[str]:
+    """Where things of `ours` may still be after these events, which are in the order of their claimed times."""
+    book = _Book(ours)
+    for event in events:
+        book.take(event)
+    return book.places()
+
+
+class _Book:
+    def __init__(self, ours: set[str]) -> None:
+        self.ours = ours
+        self.units = Units()
+        self.stocks: dict[str, Stock] = {NOBODY: Stock()}
+
+    def places(self) -> set[str]:
+        for party, stock in self.stocks.items():
+            if party != NOBODY:
+                stock.add_unclaimed(self.stock(NOBODY))
+        return {place for stock in self.stocks.values() for place in stock.places(self.units)}
+
+    def stock(self, party: str) -> Stock:
+        return self.stocks.setdefault(party, Stock())
+
+    def take(self, event: Told) -> None:
+        """What one event changes."""
+        place, stands = event.read_point or event.biz_location or "", event.standing == "stands"
+        goods = [(thing, *found) for thing in event.objects for found in [self._good(thing)] if found is not None]
+        is_packing = event.type == "AggregationEvent" and event.action in ("ADD", "DELETE")
+        if is_packing:
+            self._pack(event, place, stands, [one for one in goods if one[0].role == "child"])
+            goods = [one for one in goods if one[0].role != "child" and event.biz_step in SENT]
+        for thing, good, amount in self._loose(event, goods):
+            how = _way(event, thing)
+            self.stock(event.issuer).move(good, amount, how, place, stands)
+            if how in SENT:
+                self._announce(event, good, amount)
+
+    def _good(self, thing: Thing) -> tuple[Good, Decimal] | None:
+        named = [uri for uri in (thing.lot, thing.uri) if uri is not None and uri in self.ours]
+        if not named:
+            return None
+        if thing.quantity is not None:
+            return (named[0], "" if thing.uom in PIECES else thing.uom or ""), Decimal(thing.quantity)
+        is_one = gs1.level(named[0]) not in ("lot", "product")
+        return (named[0], ONE if is_one else ""), Decimal(1)
+
+    def _loose(self, event: Told, goods: list[Named]) -> Iterator[Named]:
+        """Without what a despatch advice tells again beside the pallet that it is on."""
+        units = [good[0] for _, good, _ in goods if good[1] == ONE]
+        is_beside = event.biz_step in (*SENT, *RECEIVED) and 0 < len(units) < len(goods)
+        inside = self.units.inside(units) if is_beside else {}
+        for thing, good, amount in goods:
+            carried = Decimal(0) if good[1] == ONE else min(amount, inside.get(good, Decimal(0)))
+            inside[good] = inside.get(good, Decimal(0)) - carried
+            yield thing, good, amount - carried
+
+    def _announce(self, event: Told, good: Good, amount: Decimal) -> None:
+        """What a sender says is on its way to somebody."""
+        ends = [end for end in event.parties if end.direction == "destination"]
+        where = next((end.uri for end in ends if end.type == "location"), "")
+        named = {end.type: end.uri for end in ends if end.type != "location"}
+        party = named.get("possessing_party") or next(iter(named.values()), NOBODY)
+        if good[1] == ONE and party not in (NOBODY, event.issuer):
+            self.units.send(good[0], party)
+        if where or party:
+            self.stock(party).move(good, amount, f"{ANNOUNCED} by {event.biz_step}", where, stands=True)
+
+    def _pack(self, event: Told, place: str, stands: bool, children: list[Named]) -> None:
+        stock = self.stock(event.issuer)
+        unit = next((thing.uri for thing in event.objects if thing.role == "parent"), "")
+        if event.action == "ADD":
+            for _, good, amount in children:
+                self.units.pack(unit, event.issuer, good, amount)
+                stock.move(good, amount, PACKED, place, stands)
+        else:
+            self._unpack(event, unit, place, stands, children)
+        is_empty = event.action == "DELETE" and stands and self.units.is_emptied(unit)
+        if unit in self.ours:
+            stock.move((unit, ONE), Decimal(1), ENDED if is_empty else None, place, stands)
+
+    def _unpack(self, event: Told, unit: str, place: str, stands: bool, children: list[Named]) -> None:
+        stock = self.stock(event.issuer)
+        told = any(thing.role == "child" for thing in event.objects)
+        out = _summed(children) if told else self.units.held_for(unit, event.issuer)
+        for good, amount in out.items():
+            stock.move(good, amount, UNPACKED, place, stands)
+        if stands:
+            self.units.take_out(unit, event.issuer, out)
+
+
+def _way(event: Told, thing: Thing) -> str | None:
+    """How an event brings a thing to its place, or takes it away; None where it does neither."""
+    if event.biz_step in (*SENT, *RECEIVED):
+        return event.biz_step
+    if event.biz_step == "retail_selling":
+        return SOLD
+    if thing.role in ("input", "output"):
+        return USED if thing.role == "input" else MADE
+    if event.type == "ObjectEvent":
+        return {"ADD": MADE, "DELETE": ENDED}.get(event.action or "")
+    return None
+
+
+def _summed(goods: Iterable[Named]) -> dict[Good, Decimal]:
+    found: dict[Good, Decimal] = {}
+    for _, good, amount in goods:
+        found[good] = found.get(good, Decimal(0)) + amount
+    return found
