@@ -32,6 +32,7 @@ Ways = dict[str, dict[str, Decimal]]
 class Stock:
     """One party's recalled goods: amounts, where it told of each, and where its things that are one are."""
 
+    party: str
     came: dict[Good, Ways] = field(default_factory=dict)
     gone: dict[Good, Ways] = field(default_factory=dict)
     seen: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -93,10 +94,14 @@ class Stock:
 
     def _is_emptied(self, place: str, things: list[str], units: Units) -> bool:
         # Whoever opens a crate to sell from it tells the sales: as much more left this place than came loose.
-        if not all(map(units.holds, things)):
+        if not self.gone or not all(units.holds(thing, self.party) for thing in things):
             return False
-        inside = units.inside(things).items()
-        return all(self._more_left(good, place) >= amount for good, amount in inside if good[1] != ONE)
+        inside: dict[Good, Decimal] = defaultdict(Decimal)
+        for good, amount in units.walk(things):
+            inside[good] += amount
+            if good[1] != ONE and inside[good] > self._more_left(good, place):
+                return False
+        return True
 
     def _more_left(self, good: Good, place: str) -> Decimal:
         left, came = (ways.get(good, {}).get(place, {}) for ways in (self.gone, self.came))

@@ -198,6 +198,66 @@ class TestAnnouncements:
         assert BACK in log.places
 
 
+class TestBesideAPallet:
+    """What is told beside a pallet is told again, as far as it is on it."""
+
+    NEXT = "https://next.example/"
+
+    def kept(self, *lies: str) -> Log:
+        """A pallet of another lot goes through the shop, which keeps ten boxes that came beside it."""
+        log = Log()
+        log.make(HUB, DOCK, boxes(10))
+        log.pack(HUB, DOCK, PALLET, boxes(100, OTHER))
+        log.pack(STRANGER, STRANGER, PALLET, boxes(10))
+        for taker in lies:
+            log.ship(STRANGER, STRANGER, taker, STRANGER, unit(PALLET))
+        log.ship(HUB, DOCK, SHOP, STORE, unit(PALLET), boxes(10))
+        log.receive(SHOP, BACK, unit(PALLET), boxes(10))
+        log.ship(SHOP, BACK, self.NEXT, self.NEXT, unit(PALLET))
+        return log
+
+    @pytest.mark.parametrize("lies", [(), (SHOP,), (HUB,), (SHOP, HUB)])
+    def test_a_stranger_who_says_that_they_are_on_the_pallet_does_not_hide_them(self, lies: tuple[str, ...]) -> None:
+        assert BACK in self.kept(*lies).places
+
+    def test_a_packing_that_was_withdrawn_does_not_hide_them(self) -> None:
+        log = Log()
+        log.make(HUB, DOCK, boxes(10))
+        log.pack(HUB, DOCK, PALLET, boxes(10), standing="set-aside")
+        log.ship(HUB, DOCK, SHOP, STORE, unit(PALLET), boxes(10))
+        log.ship(SHOP, STORE, self.NEXT, self.NEXT, unit(PALLET))
+        assert STORE in log.places
+
+    def test_a_stranger_s_packing_lets_no_pallet_be_empty_whose_contents_nobody_else_told(self) -> None:
+        log = Log()
+        log.make(HUB, DOCK, unit(PALLET))
+        log.pack(STRANGER, DOCK, PALLET, boxes(10))
+        log.ship(HUB, DOCK, SHOP, STORE, unit(PALLET))
+        log.receive(SHOP, STORE, unit(PALLET))
+        log.sell(SHOP, STORE, boxes(10))
+        log.unpack(SHOP, STORE, PALLET, boxes(10))
+        log.sell(SHOP, STORE, boxes(10))
+        assert STORE in log.places
+
+    @pytest.mark.parametrize("hubs", [1, 2])
+    def test_what_came_on_the_pallet_is_not_counted_twice_however_many_hands_it_went_through(self, hubs: int) -> None:
+        log = Log()
+        log.pack(HUB, DOCK, CRATE, boxes(10))
+        log.pack(HUB, DOCK, PALLET, unit(CRATE))
+        log.ship(HUB, DOCK, self.NEXT, self.NEXT, unit(PALLET), boxes(10))
+        log.receive(self.NEXT, self.NEXT, unit(PALLET), boxes(10))
+        if hubs == 2:
+            log.ship(self.NEXT, self.NEXT, SHOP, STORE, unit(PALLET), boxes(10))
+            log.receive(SHOP, STORE, unit(PALLET), boxes(10))
+        party, place = (SHOP, STORE) if hubs == 2 else (self.NEXT, self.NEXT)
+        assert log.places == {place}
+        log.unpack(party, place, PALLET)
+        log.unpack(party, place, CRATE)
+        assert log.places == {place}
+        log.sell(party, place, boxes(10))
+        assert log.places == set()
+
+
 class TestMoves:
     def test_what_one_party_moves_between_its_places_is_where_it_went(self) -> None:
         """Nobody tells such a move: it is harvested in a field, and packed in a shed."""
