@@ -8,7 +8,8 @@ not leave again.
 Source: EPCIS 2.0 section 7.4; CBV 2.0 section 7 (business steps); UN/CEFACT Recommendation 20 (units of measure).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from ledger.recall_stock import ANNOUNCED, ENDED, LEAVING, MADE, PACKED, SOLD, UNPACKED, USED, Stock
@@ -18,22 +19,32 @@ from verify import gs1
 
 PIECES = frozenset(("H87", "EA", "C62"))
 """Units of measure that count pieces, as serials do."""
+LOOKS = 250
+"""Into units, for each event: an honest one needs as many as crates are on its pallet."""
 Named = tuple[Thing, Good, Decimal]
 """A thing that an event names, as what it is counted, and how much."""
 
 
-def may_remain(events: Iterable[Told], ours: set[str]) -> set[str]:
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """Where things may still be; `truncated` where there was too much to look at, and more places than need be are named."""
+
+    places: frozenset[str]
+    truncated: bool
+
+
+def may_remain(events: Sequence[Told], ours: set[str]) -> Remains:
     """Where things of `ours` may still be after these events, which are in the order of their claimed times."""
-    book = _Book(ours)
+    book = _Book(ours, LOOKS * len(events))
     for event in events:
         book.take(event)
-    return book.places()
+    return Remains(frozenset(book.places()), book.units.is_cut)
 
 
 class _Book:
-    def __init__(self, ours: set[str]) -> None:
+    def __init__(self, ours: set[str], looks: int) -> None:
         self.ours = ours
-        self.units = Units()
+        self.units = Units(looks)
         self.stocks: dict[str, Stock] = {NOBODY: Stock(NOBODY)}
 
     def places(self) -> set[str]:
@@ -111,6 +122,9 @@ class _Book:
         stock = self.stock(event.issuer)
         told = any(thing.role == "child" for thing in event.objects)
         out = _summed(children) if told else self.units.contents(unit)
+        if out is None:
+            stock.unsure.add(place)
+            return
         for good, amount in out.items():
             stock.move(good, amount, UNPACKED, place, stands)
         if stands:

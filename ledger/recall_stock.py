@@ -37,6 +37,8 @@ class Stock:
     gone: dict[Good, Ways] = field(default_factory=dict)
     seen: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     single: dict[str, set[str]] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
+    """Places where more was taken out of a unit than there was time to look at."""
 
     def places(self, units: Units) -> set[str]:
         """Where something may still be."""
@@ -50,7 +52,7 @@ class Stock:
             kinds.setdefault(good[0], []).append(good)
         gone = {uri for uri, _ in self.gone}
         unsure = {place for uri, goods in kinds.items() if not goods and uri not in gone for place in self.seen[uri]}
-        return full | unsure | {place for uri, goods in kinds.items() for place in self._surplus(uri, goods)}
+        return full | unsure | self.unsure | {place for uri, goods in kinds.items() for place in self._surplus(uri, goods)}
 
     def move(self, good: Good, amount: Decimal, how: str | None, place: str, stands: bool) -> None:
         """What one telling of a good changes."""
@@ -101,7 +103,7 @@ class Stock:
             inside[good] += amount
             if good[1] != ONE and inside[good] > self._more_left(good, place):
                 return False
-        return True
+        return not units.is_cut
 
     def _more_left(self, good: Good, place: str) -> Decimal:
         left, came = (ways.get(good, {}).get(place, {}) for ways in (self.gone, self.came))

@@ -28,8 +28,12 @@ class Stop:
     is_end: bool
 
 
-def stops_of(events: Sequence[Told], ours: set[str]) -> tuple[Stop, ...]:
-    """Where things of `ours` came, from receipts, sales and the destinations that senders name; ends first, then by name."""
+def stops_of(events: Sequence[Told], ours: set[str]) -> tuple[tuple[Stop, ...], bool]:
+    """
+    Where things of `ours` came, from receipts, sales and the destinations that senders name; ends first, then by name.
+
+    And whether there was too much to look at: then more of them than need be are said to have some.
+    """
     found: dict[str, _Visit] = {}
     for event in events:
         at = event.read_point or event.biz_location
@@ -40,8 +44,8 @@ def stops_of(events: Sequence[Told], ours: set[str]) -> tuple[Stop, ...]:
                 if end.direction == "destination" and end.type == "location":
                     found.setdefault(end.uri, _Visit()).name(event, ours)
     full = may_remain(events, ours)
-    stops = [visit.stop(place, place in full) for place, visit in found.items()]
-    return tuple(sorted(stops, key=lambda stop: (not stop.is_end, stop.place)))
+    stops = [visit.stop(place, place in full.places) for place, visit in found.items()]
+    return tuple(sorted(stops, key=lambda stop: (not stop.is_end, stop.place))), full.truncated
 
 
 @dataclass(slots=True)

@@ -6,6 +6,9 @@ What is inside has two answers.  Anybody's packings say what may be inside.  Wha
 from those who handed the unit on to it, one after the other; where two say that they did, one of them may be a stranger, and
 neither is believed.
 
+Only what is asked for is looked up, and every look is counted: a stranger may pack thousands of crates, and name their pallet in
+thousands of events.
+
 Source: EPCIS 2.0 section 7.4.3 (aggregation).
 """
 
@@ -21,19 +24,26 @@ ONE = "one"
 """In place of a unit of measure: a thing that is one, such as a crate."""
 NOBODY = ""
 """In place of a party: has what was announced to a place, and to no party that this reader may see; packed what was withdrawn."""
-NONE = Decimal(0)
+HEAVY = 4  # looks, for an amount that is summed up and carried on
+NONE, ANY_AMOUNT = Decimal(0), Decimal("Infinity")
 
 
 class Units:
-    """Every unit's recalled contents, by who packed them; and which parties handed it to which."""
+    """Every unit's recalled contents, by who packed them; and which parties handed it to which.  `looks` are all there may be."""
 
-    def __init__(self) -> None:
+    def __init__(self, looks: int) -> None:
+        self._looks = looks
         self._contents: dict[str, dict[Good, dict[str, Decimal]]] = {}
         self._inner: dict[str, dict[str, None]] = defaultdict(dict)
         self._packers: dict[str, set[str]] = defaultdict(set)
         self._givers: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._made: set[tuple[str, str]] = set()
         self._received: set[tuple[str, str]] = set()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there was more to look at than `looks`."""
+        return self._looks < 0
 
     def make(self, unit: str, party: str) -> None:
         """A party says that it brought the unit up."""
@@ -56,9 +66,11 @@ class Units:
         """A party says that it has the unit from somebody."""
         self._received.add((unit, taker))
 
-    def contents(self, unit: str) -> dict[Good, Decimal]:
-        """What whoever opens it may take out, by anybody's packing."""
+    def contents(self, unit: str) -> dict[Good, Decimal] | None:
+        """What whoever opens it may take out, by anybody's packing; None where there are too many things to look through."""
         contents = self._contents.get(unit, {})
+        if not self._look(HEAVY * len(contents)):
+            return None
         return {good: sum(amounts.values(), NONE) for good, amounts in contents.items()}
 
     def take_out(self, unit: str, party: str, goods: Mapping[Good, Decimal]) -> None:
@@ -88,25 +100,27 @@ class Units:
 
     def may_hold(self, units: Iterable[str], goods: Iterable[Good]) -> dict[Good, Decimal]:
         """How much of each of these goods may be inside, and inside the units inside, by anybody's packing."""
-        return self._inside(dict.fromkeys(units), dict.fromkeys(goods, NONE))
+        return self._inside(dict.fromkeys(units), dict.fromkeys(goods, NONE), ANY_AMOUNT)
 
     def surely_hold(self, units: Iterable[str], goods: Iterable[Good], party: str) -> dict[Good, Decimal]:
         """How much of each is inside by the packing of a party, and of those who handed the units on to it."""
         lines: dict[str, set[str] | None] = {unit: self._known_to(unit, [party]) for unit in units}
-        return self._inside(lines, dict.fromkeys(goods, NONE))
+        return self._inside(lines, dict.fromkeys(goods, NONE), NONE)
 
     def walk(self, units: Iterable[str]) -> Iterator[tuple[Good, Decimal]]:
-        """All that may be inside them, and inside the units inside."""
+        """All that may be inside them, and inside the units inside; it ends early where that is too much to look through."""
         for unit, _ in self._nested(dict.fromkeys(units)):
             for good, amounts in self._contents.get(unit, {}).items():
+                if not self._look(HEAVY):
+                    return
                 yield good, sum(amounts.values(), NONE)
 
-    def _inside(self, units: Mapping[str, set[str] | None], found: dict[Good, Decimal]) -> dict[Good, Decimal]:
+    def _inside(self, units: Mapping[str, set[str] | None], found: dict[Good, Decimal], cut: Decimal) -> dict[Good, Decimal]:
         for unit, packers in self._nested(units):
-            for good in found:
+            for good in found if self._look(len(found)) else ():
                 amounts = self._contents.get(unit, {}).get(good, {})
                 found[good] += sum((amounts[one] for one in amounts if packers is None or one in packers), NONE)
-        return found
+        return dict.fromkeys(found, cut) if self.is_cut else found
 
     def _nested(self, units: Mapping[str, set[str] | None]) -> Iterator[tuple[str, set[str] | None]]:
         # With those whose packings count, None for everybody's.  Each once: a crate may be said to be inside itself.
@@ -116,10 +130,16 @@ class Units:
             known.update(level)
             nearer: dict[str, set[str] | None] = {}
             for unit, packers in level.items():
+                if not self._look(1 + len(self._inner[unit])):
+                    return
                 for inner in [one for one in self._inner[unit] if one not in known]:
                     if packers is None or not packers.isdisjoint(self._contents[unit][inner, ONE]):
                         nearer[inner] = None if packers is None else self._known_to(inner, packers)
             level = nearer
+
+    def _look(self, times: int) -> bool:
+        self._looks -= times
+        return not self.is_cut
 
     def _takes(self, unit: str, party: str, packers: Iterable[str]) -> list[str]:
         return [packer for packer in packers if packer == party or self._givers.get((unit, party))]

@@ -125,10 +125,11 @@ def reach_of(
         levels.setdefault(gs1.level(uri), []).append(uri)
     lots, items, pallets = (tuple(levels.pop(level, ())) for level in ("lot", "item", "sscc"))
     others = tuple(uri for uris in levels.values() for uri in uris)
-    stops = stops_of(events, {*found.selves, *units})
+    stops, unsure = stops_of(events, {*found.selves, *units})
     parties = {one.issuer for one in events} | {end.uri for one in events for end in one.parties if end.type != "location"}
     carriers = tuple(dict.fromkeys((*pallets, *units)))
-    return Affected(lots, items, carriers, others, stops, tuple(sorted(parties)), len(events), cut or len(indexes) > limit)
+    return Affected(lots, items, carriers, others, stops, tuple(sorted(parties)), len(events),
+                    cut or unsure or len(indexes) > limit)  # fmt: skip
 
 
 def lots_reached(session: Session, recall: Recall, *, before: int = ANY) -> tuple[list[str], bool]:

@@ -51,7 +51,7 @@ class Log:
     @property
     def places(self) -> set[str]:
         """Where something may still be."""
-        return may_remain(self.events, OURS)
+        return set(may_remain(self.events, OURS).places)
 
 
 def boxes(amount: int | str, lot: str = LOT, uom: str = "H87") -> Thing:
