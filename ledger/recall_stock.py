@@ -37,6 +37,8 @@ class Stock:
     gone: dict[Good, Ways] = field(default_factory=dict)
     seen: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     single: dict[str, set[str]] = field(default_factory=dict)
+    let_go: set[str] = field(default_factory=set)
+    """Its things that are one and were sent on, sold or ended since it had them last."""
     unsure: set[str] = field(default_factory=set)
     """Places where more was taken out of a unit than there was time to look at."""
 
@@ -77,7 +79,10 @@ class Stock:
     def _place(self, thing: str, place: str, leaves: bool, is_sure: bool) -> None:
         if is_sure:
             self.single.pop(thing, None)
-        if not leaves:
+        if leaves:
+            self.let_go.add(thing)
+        else:
+            self.let_go.discard(thing)
             self.single.setdefault(thing, set()).add(place)
 
     def _surplus(self, uri: str, goods: Iterable[Good]) -> set[str]:
@@ -96,12 +101,17 @@ class Stock:
 
     def _is_emptied(self, place: str, things: list[str], units: Units) -> bool:
         # Whoever opens a crate to sell from it tells the sales: as much more left this place than came loose.
-        if not self.gone or not all(units.holds(thing, self.party) for thing in things):
+        # What is one and was never opened has to be told by its name.
+        if not (self.gone or self.let_go) or not all(units.holds(thing, self.party) for thing in things):
             return False
         inside: dict[Good, Decimal] = defaultdict(Decimal)
         for good, amount in units.walk(things):
             inside[good] += amount
-            if good[1] != ONE and inside[good] > self._more_left(good, place):
+            if good[1] == ONE:
+                is_here = not units.knows(good[0]) and good[0] not in self.let_go
+            else:
+                is_here = inside[good] > self._more_left(good, place)
+            if is_here:
                 return False
         return not units.is_cut
 

@@ -90,6 +90,10 @@ class Units:
             if good[1] == ONE:
                 self._hand_on(unit, good[0], party)
 
+    def knows(self, unit: str) -> bool:
+        """Whether anybody ever said what is in it."""
+        return unit in self._contents
+
     def holds(self, unit: str, party: str) -> bool:
         """Whether something is inside, and not by the word of strangers alone."""
         return bool(self._contents.get(unit)) and self._is_known_to(unit, party)

@@ -102,6 +102,18 @@ class TestPallets:
         log.ship(SHOP, STORE, HUB, DOCK, unit(PALLET), boxes(1))
         assert DOCK in log.places
 
+    def test_a_pallet_of_things_that_are_one_is_full_until_each_is_told_to_have_left(self) -> None:
+        log = Log()
+        log.pack(HUB, DOCK, PALLET, unit(CRATE))
+        log.ship(HUB, DOCK, SHOP, STORE, unit(PALLET))
+        log.receive(SHOP, STORE, unit(PALLET))
+        assert log.places == {STORE}
+        log.make(SHOP, BACK, boxes(1))
+        log.sell(SHOP, STORE, boxes(1))
+        assert log.places == {STORE}
+        log.sell(SHOP, STORE, unit(CRATE))
+        assert log.places == set()
+
 
 class TestAttacks:
     """Somebody would have an inspector look elsewhere."""
