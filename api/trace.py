@@ -68,13 +68,14 @@ def trace(
 
 
 def read_graph(session: Session, service: Service, uri: str, reach: Reach, *, forward: bool) -> tuple[Graph, dict[int, str]]:
-    """The graph, and what both sides confirmed in it by event index.  Raises HttpProblem."""
+    """The graph, and by event index what both sides confirmed in it, or one claims, or was not judged.  Raises HttpProblem."""
     meant = recorded_subject(session, uri, reach.before)
     back = trace_back(session, uri, reach)  # a label's item is traced back with its lot
     graph = trace_forward(session, meant, reach) if forward else back
     # Whether a hop is confirmed rests on what came before it, also where only the way forward is shown.
     known = {event.index: event for event in (*back.events, *graph.events)}
-    whole = replace(graph, events=tuple(sorted(known.values(), key=lambda one: (one.time_ms, one.index))))
+    events = tuple(sorted(known.values(), key=lambda one: (one.time_ms, one.index)))
+    whole = replace(graph, events=events, truncated=graph.truncated or back.truncated)
     states = judge(session, whole, SqlHistory(session, service.settings.origin), reach.audience)
     shown = {event.index for event in graph.events}
     return graph, {index: state for index, state in states.items() if index in shown}

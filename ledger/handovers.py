@@ -22,6 +22,7 @@ from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, journey_of
 MAX_JUDGED = 256  # events; judging reads every statement and compares each receipt with each shipment
 MAX_JOURNEYS = 64  # ends of a trace that are judged
 THIRD_PARTY = "third-party"
+NOT_JUDGED = "not-judged"
 WITHHELD = "withheld"  # no URI: whom a party keeps from this reader
 _WORST = {CONFIRMED: 0, UNKNOWN: 1, CLAIMED: 2}
 
@@ -30,15 +31,14 @@ def judge(session: Session, graph: Graph, history: History, audience: Audience =
     """
     Say of every hand-over and commissioning in the graph whether it is confirmed, claimed or unknown, by event index.
 
-    Events that the rule says nothing about, and those beyond the first 256, are not in the answer.  Where some were left out
-    it tells only what is confirmed: half of an account would accuse its party.
+    Events that the rule says nothing about are not in the answer.  Where there are more events than 256, or more ends than 64,
+    it tells only what is confirmed, and of every other event that it was not judged: half of an account would accuse its party.
     """
     standing = [event.index for event in graph.events if event.standing == "stands"]
-    whole = not graph.truncated and len(standing) <= MAX_JUDGED
-    standing = standing[:MAX_JUDGED]
-    records = read_records(session, standing, audience)
     sources = {hop.source for hop in graph.edges if hop.kind == "transform"}
     ends = [node.id for node in graph.nodes if node.role == "self" and (node.id not in sources or node.depth == 0)]
+    whole = not graph.truncated and len(standing) <= MAX_JUDGED and len(ends) <= MAX_JOURNEYS
+    records = read_records(session, standing[:MAX_JUDGED], audience)
     found: dict[int, str] = {}
     for uri in ends[:MAX_JOURNEYS]:
         journey = journey_of(uri, records, history)
@@ -47,7 +47,8 @@ def judge(session: Session, graph: Graph, history: History, audience: Audience =
                 _keep_worst(found, index, edge.state)
         for origin in journey.origins:
             _keep_worst(found, origin.index, origin.state)
-    return found if whole else {index: state for index, state in found.items() if state == CONFIRMED}
+    confirmed = {index: state for index, state in found.items() if state == CONFIRMED}
+    return found if whole else dict.fromkeys(standing, NOT_JUDGED) | confirmed
 
 
 def _keep_worst(found: dict[int, str], index: int | None, state: str) -> None:
@@ -69,7 +70,7 @@ class Row:
     One object in one event, for a table.
 
     `state` speaks of hand-overs: empty where the rule on them says nothing.  Of whatever else was told it says only that
-    a third party claims it.
+    a third party claims it, or that nobody judged whether one does.
     """
 
     when: str
@@ -88,8 +89,8 @@ class Row:
 
     @property
     def is_sent(self) -> bool:
-        """Whether it tells, and counts as, a shipment."""
-        return self.what in SENT and self.standing == "stands" and self.state != CLAIMED
+        """Whether it tells, and counts as, a shipment: what was not judged may be a stranger's."""
+        return self.what in SENT and self.standing == "stands" and self.state not in (CLAIMED, NOT_JUDGED)
 
 
 def rows(graph: Graph, states: Mapping[int, str]) -> list[Row]:

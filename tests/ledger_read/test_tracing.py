@@ -303,6 +303,24 @@ class TestTheTable:
         assert FIELD not in {end for way in sent(told) for end in way}
         assert next(row for row in told if row.index == season.told["lie"]).taker.places == (FIELD,)
 
+    @pytest.mark.parametrize(("most", "few"), [("MAX_JUDGED", 11), ("MAX_JOURNEYS", 0)])
+    def test_where_there_is_too_much_to_judge_only_what_is_confirmed_is_drawn_and_the_rest_is_said_to_be_not_judged(
+        self, season: Season, monkeypatch: pytest.MonkeyPatch, most: str, few: int
+    ) -> None:
+        """A stranger may tell hundreds of events of any lot, and then a shipment that nobody looks at any more."""
+        monkeypatch.setattr(f"ledger.handovers.{most}", few)
+        season.grant(STRANGER, "retailer")
+        season.tell(STRANGER, "lie", partial(build.ship, lots((P1, "500", "H87")), handover=Handover(STRANGER, "", "", FIELD)))
+        with season.rig.database.reading() as session:
+            graph = trace_forward(session, P1)
+            states = judge(session, graph, SqlHistory(session, ORIGIN))
+            told = {row.index: row for row in rows(graph, states)}
+        assert {told[season.told[name]].state for name in ("lie", "sell Wang")} == {"not-judged"}
+        assert set(states.values()) == ({"confirmed", "not-judged"} if few else {"not-judged"})
+        drawn = {end for way in sent(list(told.values())) for end in way}
+        assert FIELD not in drawn
+        assert (HUB_DOCK in drawn) == bool(few)
+
     def test_only_hand_overs_are_confirmed_by_both_sides(self, season: Season, reading: Session) -> None:
         graph = trace_back(reading, P1)
         told = {row.index: row.state for row in rows(graph, judge(reading, graph, SqlHistory(reading, ORIGIN)))}
