@@ -7,7 +7,7 @@ Hand-overs of a trace: what both sides signed, and what one of them claims alone
 Source: protocol.md section 2, Edges.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -17,7 +17,8 @@ from ledger.told_events import RECEIVED, SENT, Told
 from ledger.trace import Graph
 from verify import gs1
 from verify.authority import History
-from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, journey_of
+from verify.edges import CLAIMED, CONFIRMED, UNKNOWN, Journey, Story, journey_of
+from verify.subjects import Record
 
 MAX_JUDGED = 256  # events; judging reads every statement and compares each receipt with each shipment
 MAX_JOURNEYS = 64  # ends of a trace that are judged
@@ -31,7 +32,8 @@ def judge(session: Session, graph: Graph, history: History, audience: Audience =
     """
     Say of every hand-over and commissioning in the graph whether it is confirmed, claimed or unknown, by event index.
 
-    Events that the rule says nothing about are not in the answer.  Where there are more events than 256, or more ends than 64,
+    Of whatever else was told it says only where a third party did, that never had the thing by anybody else's word.  Events
+    that neither rule speaks of are not in the answer.  Where there are more events than 256, or more ends than 64,
     it tells only what is confirmed, and of every other event that it was not judged: half of an account would accuse its party.
     """
     standing = [event.index for event in graph.events if event.standing == "stands"]
@@ -40,15 +42,55 @@ def judge(session: Session, graph: Graph, history: History, audience: Audience =
     whole = not graph.truncated and len(standing) <= MAX_JUDGED and len(ends) <= MAX_JOURNEYS
     records = read_records(session, standing[:MAX_JUDGED], audience)
     found: dict[int, str] = {}
+    holders: set[tuple[str, str]] = set()
     for uri in ends[:MAX_JOURNEYS]:
         journey = journey_of(uri, records, history)
+        holders |= {(hop.uri, hop.party) for hop in (*journey.edges, *journey.origins) if hop.state != CLAIMED}
         for edge in journey.edges:
             for index in (edge.index, edge.sent) if edge.state == CONFIRMED else (edge.index,):
                 _keep_worst(found, index, edge.state)
         for origin in journey.origins:
             _keep_worst(found, origin.index, origin.state)
-    confirmed = {index: state for index, state in found.items() if state == CONFIRMED}
-    return found if whole else dict.fromkeys(standing, NOT_JUDGED) | confirmed
+    if not whole:
+        return dict.fromkeys(standing, NOT_JUDGED) | {index: state for index, state in found.items() if state == CONFIRMED}
+    return _third_parties(graph, _Holders(records, history, holders)) | found
+
+
+class _Holders:
+    """Who had a thing, by the verifier's rule: whoever might make it, packed the unit, or has it from a holder."""
+
+    def __init__(self, records: Sequence[Record], history: History, known: set[tuple[str, str]]) -> None:
+        self._told = [(one, one.event) for one in records if one.event is not None and not one.event.error_declaration]
+        self._history = history
+        self._known = known
+        self._asked: dict[str, Collection[str]] = {}
+
+    def had(self, party: str, uri: str) -> bool | None:
+        """None where too many were asked for."""
+        if (uri, party) in self._known:
+            return True
+        if uri not in self._asked:
+            if len(self._asked) == MAX_JOURNEYS:
+                return None
+            self._asked[uri] = Story(uri, self._told, self._history, Journey()).held
+        return party in self._asked[uri]
+
+
+def _third_parties(graph: Graph, holders: _Holders) -> dict[int, str]:
+    """Of what is no hand-over: who told it of things that were never theirs."""
+    nodes = {node.id for node in graph.nodes}
+    found = {}
+    for event in graph.events:
+        if event.standing != "stands" or event.biz_step in (*SENT, *RECEIVED):
+            continue
+        # Whoever packs a lot onto a pallet had the pallet; the question is whether the lot was theirs.
+        packed = {one for one in event.objects if one.role == "child"} if event.action == "ADD" else set()
+        named = {uri for one in packed for uri in (one.uri, one.lot)} & nodes
+        named = named or {uri for one in event.objects for uri in (one.uri, one.lot)} & nodes
+        had = [holders.had(event.issuer, uri) for uri in sorted(filter(None, named))]
+        if had and not any(had):
+            found[event.index] = NOT_JUDGED if None in had else THIRD_PARTY
+    return found
 
 
 def _keep_worst(found: dict[int, str], index: int | None, state: str) -> None:

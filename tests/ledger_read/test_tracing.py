@@ -1,7 +1,7 @@
 """Tracing back and forward: what belongs to a lot, what does not, and who confirmed it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ledger.shown import Audience
 from ledger.trace import Graph, Reach, trace_back, trace_forward
 from ledger.units import Scope, contents_at, spans_of
 from producers.epcis import build
-from producers.epcis.parts import Handover, Things
+from producers.epcis.parts import Handover, Occasion, Things
 from tests.ledger_read.season import (
     BOX,
     DOCK,
@@ -335,6 +335,21 @@ class TestTheTable:
             graph = trace_back(session, lot)
             (line,) = rows(graph, judge(session, graph, SqlHistory(session, ORIGIN)))
         assert line.state == "third-party"
+
+    @pytest.mark.parametrize("told", [
+        partial(build.aggregate, sscc(5), lots((P1, "5", "H87"))), partial(build.destroy, lots((P1, "5", "H87"))),
+        partial(build.inspect, lots((P1, "5", "H87")), conformant=True), partial(build.sell, lots((P1, "5", "H87"))),
+    ])  # fmt: skip
+    def test_whatever_somebody_tells_of_a_thing_that_was_never_theirs_is_a_third_party_s_claim(
+        self, season: Season, told: Callable[[Occasion], build.Event]
+    ) -> None:
+        season.grant(STRANGER, "retailer")
+        season.tell(HUB, "honest", told, place=HUB_DOCK)
+        season.tell(STRANGER, "lie", told, place=HUB_DOCK)
+        with season.rig.database.reading() as session:
+            graph = trace_forward(session, P1)
+            found = {row.index: row.state for row in rows(graph, judge(session, graph, SqlHistory(session, ORIGIN)))}
+        assert [found[season.told[name]] for name in ("honest", "lie", "palletise", "unpack")] == ["", "third-party", "", ""]
 
     def test_a_receipt_that_nobody_sent_is_claimed(self, season: Season) -> None:
         season.grant(STRANGER, "retailer")
