@@ -50,7 +50,7 @@ class Units:
         self._made.add((unit, party))
 
     def pack(self, unit: str, packer: str, good: Good, amount: Decimal) -> None:
-        """Something went in; an amount above zero."""
+        """Something went in."""
         self._packers[unit].add(packer)
         amounts = self._contents.setdefault(unit, {}).setdefault(good, {})
         amounts[packer] = amount if good[1] == ONE else amounts.get(packer, NONE) + amount

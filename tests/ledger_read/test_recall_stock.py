@@ -240,6 +240,39 @@ class TestBesideAPallet:
         log.ship(SHOP, STORE, self.NEXT, self.NEXT, unit(PALLET))
         assert STORE in log.places
 
+    def test_what_may_be_on_the_pallet_does_not_leave_its_sender_s_shelf(self) -> None:
+        """The hub forgot to tell that the pallet came to it, with as many boxes as it has itself."""
+        log = Log()
+        log.pack(self.NEXT, self.NEXT, PALLET, boxes(120))
+        log.ship(self.NEXT, self.NEXT, HUB, DOCK, unit(PALLET))
+        log.make(HUB, DOCK, boxes(120))
+        log.ship(HUB, DOCK, SHOP, STORE, unit(PALLET), boxes(120))
+        assert DOCK in log.places
+
+    def test_who_did_not_say_that_a_crate_came_to_it_has_it_from_nobody(self) -> None:
+        """It came on a pallet; a stranger says that it sent the crate, and packed it."""
+        log = Log()
+        log.pack(HUB, DOCK, PALLET, unit(CRATE))
+        log.ship(HUB, DOCK, SHOP, STORE, unit(PALLET))
+        log.pack(STRANGER, STRANGER, CRATE, boxes(10))
+        log.ship(STRANGER, STRANGER, SHOP, STRANGER, unit(CRATE))
+        log.make(SHOP, STORE, boxes(10))
+        log.ship(SHOP, STORE, self.NEXT, self.NEXT, unit(CRATE), boxes(10))
+        log.receive(self.NEXT, self.NEXT, unit(CRATE), boxes(10))
+        log.ship(self.NEXT, self.NEXT, HUB, DOCK, unit(CRATE))
+        assert self.NEXT in log.places
+
+    def test_what_was_taken_out_is_not_inside_because_a_stranger_packed_as_much(self) -> None:
+        log = Log()
+        log.pack(STRANGER, STRANGER, CRATE, boxes(60))
+        log.pack(self.NEXT, self.NEXT, CRATE, boxes(60))
+        log.ship(self.NEXT, self.NEXT, HUB, DOCK, unit(CRATE))
+        log.receive(HUB, DOCK, unit(CRATE))
+        log.unpack(HUB, DOCK, CRATE, boxes(60))
+        log.ship(HUB, DOCK, SHOP, STORE, unit(CRATE), boxes(60))
+        log.ship(SHOP, STORE, HUB, DOCK, unit(CRATE))
+        assert STORE in log.places
+
     def test_a_stranger_s_packing_lets_no_pallet_be_empty_whose_contents_nobody_else_told(self) -> None:
         log = Log()
         log.make(HUB, DOCK, unit(PALLET))
@@ -247,6 +280,7 @@ class TestBesideAPallet:
         log.ship(HUB, DOCK, SHOP, STORE, unit(PALLET))
         log.receive(SHOP, STORE, unit(PALLET))
         log.sell(SHOP, STORE, boxes(10))
+        assert STORE in log.places
         log.unpack(SHOP, STORE, PALLET, boxes(10))
         log.sell(SHOP, STORE, boxes(10))
         assert STORE in log.places
