@@ -178,8 +178,8 @@ class Reading:
             if packed.get((thing.uri, thing.uom or "")) == (Decimal(1) if thing.quantity is None else thing.quantity):
                 continue  # told beside the unit that it is in, as despatch advices do: it moved once
             yield from self._inside(fact, thing.uri)
-            if self.insides.sure(fact, thing.uri) and gs1.level(thing.uri) != "lot":
-                continue  # what was inside is told one by one; a lot is no unit, whatever somebody packs into it
+            if self.insides.sure(fact, thing.uri):
+                continue  # what was inside is told one by one
             if gs1.level(thing.uri) in ("sscc", "asset"):
                 yield self._carried(fact, "", None, None, thing.uri)
             elif self._is_goods(lot := thing.lot or thing.uri):

@@ -13,7 +13,6 @@ from tests.bench.__main__ import benchmarks
 from tests.support.service import ROOT
 
 TINY = {
-    "ingest.bulk.es256.sqlite": ["--size", "300", "--lines", "100", "--connections", "2"],
     "ingest.bulk.eddsa.postgresql": ["--size", "300", "--lines", "100", "--connections", "2"],
     "examine": ["--size", "100"],
     "ingest.single.sqlite": ["--size", "60", "--clients", "4"],

@@ -24,6 +24,7 @@ SIZES = {
     "phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 800},
     "magnified": {"width": 180, "height": 320},  # a small phone at 200 %
 }  # fmt: skip
+AXED = {"zh": "phone", "en": "desk"}
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ def sign_in(page: Any, place: Place) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_no_page_keeps_anybody_out(page: Any, place: Place, lang: str, size: str, pictures: Path) -> None:
-    # Magnified, it is the same page; what is asked is whether it fits.
-    judge = (lambda page: []) if size == "magnified" else violations
+    # Every size is asked whether it fits in both languages; what axe finds, it finds in one size of each.
+    judge = violations if size == AXED[lang] else lambda page: []
     found = {}
     page.goto(f"{place.url}/regulator?lang={lang}")
     found["sign in"] = judge(page)

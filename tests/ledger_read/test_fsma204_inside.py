@@ -7,8 +7,7 @@ import pytest
 
 from ledger.reports.fsma204_standing import CLAIMED, STANDS
 from producers.epcis import build
-from producers.epcis.build import Event
-from producers.epcis.parts import Handover, Occasion, Things
+from producers.epcis.parts import Handover, Things
 from tests.ledger_read.report import lines, tables
 from tests.ledger_read.season import BOX, DOCK, FARM, HUB, HUB_DOCK, P1, PALLET, SHED, STRANGER, Season, lots, sscc
 
@@ -74,17 +73,6 @@ class TestAStranger:
         pack(season, STRANGER, Things(items=(CRATE,)), TRUCK, hours_late=11)
         season.tell(FARM, "drive", partial(build.ship, Things(items=(TRUCK,)), handover=Handover(FARM, HUB)), place=DOCK)
         assert [row for row in rows(season) if row[2] == 3] == [("Shipping", "P-1", 3, FARM, STANDS)]
-
-    def test_a_lot_that_it_says_it_packed_something_into_moves_as_before(self, season: Season) -> None:
-        before = rows(season)
-
-        def into_the_lot(occasion: Occasion) -> Event:
-            return {**build.aggregate(PALLET, lots((f"{BOX}/10/X-EVIL", "5", "H87")), occasion), "parentID": P1}
-
-        season.tell(STRANGER, "into", into_the_lot, place=ELSEWHERE, hours_late=30)
-        after = rows(season)
-        assert [row for row in after if row[3] != STRANGER] == before
-        assert {row[4] for row in after if row[3] == STRANGER} == {CLAIMED}
 
 
 class TestWhoHadTheGoods:

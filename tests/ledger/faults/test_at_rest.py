@@ -2,7 +2,9 @@
 Damage at rest and power cuts: whatever the object store has lost is derived again from the database at the next start.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import pytest
 
@@ -13,6 +15,8 @@ from tests.ledger.faults.memory import Cut
 from tests.ledger.faults.stage import Stage
 from tests.ledger.faults.wire import Way
 
+ALL = os.environ.get("FAULTS") == "all"
+T = TypeVar("T")
 LOSSES: dict[str, Callable[[bytes], bytes | None]] = {
     "missing": lambda data: None,
     "present but empty": lambda data: b"",
@@ -59,11 +63,27 @@ def test_a_tile_with_one_flipped_bit_is_never_mended_in_silence(wide: Stage) -> 
         wide.check()
 
 
+SETTLED: Sequence[tuple[int, ...]] = ((), (0,), (1,), (0, 2))
+"""Which of four batches were settled."""
+
+
+def in_turn(stage: Stage, cut: Cut, cases: Sequence[T]) -> Sequence[T]:
+    """Half of them on SQLite, one on PostgreSQL: objects do not know the engine; make fuzz plays all on both."""
+    turn = list(Cut).index(cut)
+    return cases if ALL else cases[turn % 2 :: 2] if stage.database.is_sqlite else [cases[turn % len(cases)]]
+
+
 @pytest.mark.parametrize("cut", Cut)
-@pytest.mark.parametrize("settled", [(), (0,), (1,), (0, 2)], ids=str)
-def test_a_power_cut_after_any_batch_takes_nothing_that_anybody_was_told_or_shown(
-    stage: Stage, settled: tuple[int, ...], cut: Cut
-) -> None:
+def test_a_power_cut_after_any_batch_takes_nothing_that_anybody_was_told_or_shown(stage: Stage, cut: Cut) -> None:
+    stage.rig.sequencer.publisher.settle()
+    held = stage.snapshot()
+    for settled in in_turn(stage, cut, SETTLED):
+        stage.load(held)
+        stage.rig.sequencer.recover()
+        cut_after_batches(stage, settled, cut)
+
+
+def cut_after_batches(stage: Stage, settled: tuple[int, ...], cut: Cut) -> None:
     """Batches that end within a tile, at its end and beyond, some of them settled; and then another cut."""
     for number, count in enumerate((200, 53, 1, 260)):
         sent = stage.submit([stage.event() for _ in range(count)], own=True)
@@ -83,9 +103,16 @@ def test_a_power_cut_after_any_batch_takes_nothing_that_anybody_was_told_or_show
 
 
 @pytest.mark.parametrize("cut", Cut)
-@pytest.mark.parametrize("lies", [1, 2, 5])
-def test_a_disk_that_says_yes_without_writing_loses_nothing_that_was_acknowledged(stage: Stage, lies: int, cut: Cut) -> None:
-    stage.look_back = LOOK_BACK
+def test_a_disk_that_says_yes_without_writing_loses_nothing_that_was_acknowledged(stage: Stage, cut: Cut) -> None:
+    stage.rig.sequencer.publisher.settle()
+    held, stage.look_back = stage.snapshot(), LOOK_BACK
+    for lies in in_turn(stage, cut, (1, 2, 5)):
+        stage.load(held)
+        lie(stage, lies, cut)
+
+
+def lie(stage: Stage, lies: int, cut: Cut) -> None:
+    """Of four batches the first few are said to be on the disk, and are not."""
     for number in range(4):
         sent = stage.submit([stage.event() for _ in range(90)], own=True)
         stage.rig.sequencer.recover()

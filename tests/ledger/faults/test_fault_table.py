@@ -125,7 +125,7 @@ def test_whatever_fails_in_a_step_nothing_acknowledged_is_lost_and_the_log_goes_
     cases = 0
     for point in chosen:
         for way in point.ways if ALL or name != "mixed" else point.ways[:1]:
-            for after in afters(point, cases, name):
+            for after in afters(point, cases, name, stage.database.is_sqlite):
                 for cut in cuts(point, cases, name) if after is not After.SAME_PROCESS else [Cut.GONE]:
                     stage.load(held)
                     play(stage, batch, later, own, point, way, after, cut)
@@ -143,10 +143,12 @@ def shared_out(points: list[Point], is_sqlite: bool) -> list[Point]:
     return [point for point in points if point.kind != "sql" or point in kept]
 
 
-def afters(point: Point, turn: int, scene: str) -> list[After]:
+def afters(point: Point, turn: int, scene: str, is_sqlite: bool) -> list[After]:
     """What follows: everything where a write may have lasted, else one of the three in turn, or it would take minutes."""
     every = list(After)
-    return every if ALL or (scene == "plain" and point.kind != "sql") else [every[turn % len(every)]]
+    # What objects and witnesses leave behind does not know the engine; what a commit does, does.
+    whole = scene == "plain" and (point.kind == "commit" or (is_sqlite and point.kind != "sql"))
+    return every if ALL or whole else [every[turn % len(every)]]
 
 
 def cuts(point: Point, turn: int, scene: str) -> list[Cut]:
