@@ -5,6 +5,8 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 PORT ?= 8000
 export ORIGINMARK_DATA ?= var
+# Without bytecode each process compiles the project anew: half a second, of the five that a second start may take.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types contracts vectors js scan fuzz bench hammer cluster spark clean

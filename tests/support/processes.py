@@ -6,19 +6,22 @@ end the others in order; one that outlives us is ended by the kernel (PR_SET_PDE
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 POLL_S = 0.05
+OURS = range(12_000, 32_000)  # ports; the kernel's own begin at 32,768
 END_S = 20.0  # a server that has not ended then is killed
 
 
@@ -27,15 +30,23 @@ class NotReady(Exception):
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports that were free a moment ago, all different."""
-    probes = [socket.socket() for _ in range(count)]
+    """
+    Loopback ports that were free a moment ago, all different.
+
+    From below those that the kernel gives to connections and to servers that ask for any: the next one of these, by whatever
+    else runs here, would take a port back before our server has it.
+    """
+    with ExitStack() as held:
+        return list(islice((port for port in random.sample(OURS, len(OURS)) if _take(port, held)), count))
+
+
+def _take(port: int, held: ExitStack) -> bool:
+    probe = held.enter_context(socket.socket())
     try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+        probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
 
 
 def wait_until(is_so: Callable[[], bool], within_s: float, what: str) -> float:

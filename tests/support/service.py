@@ -5,7 +5,6 @@ The real service as its own process on loopback: started, killed without warning
 import io
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import httpx2
 
 from api.__main__ import originmark_app
 from producers.cli.app import main as producers_main
+from tests.support.processes import free_ports
 
 READY_S = 180  # a machine that runs everything else beside it
 POLL_S = 0.05
@@ -28,9 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 def free_port() -> int:
     """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @dataclass
