@@ -15,7 +15,7 @@ from functools import partial
 from api.language import pick_name
 from ledger.described import Description, counting, is_owner
 from verify import gs1
-from verify.authority import FOREVER, History, grant_at, may_mint, scope_of
+from verify.authority import FOREVER, History, grant_at, may_mint
 from verify.bundle import Bundle
 from verify.checkpoint import Checkpoint
 from verify.edges import CLAIMED, Journey, journey_of, standing
@@ -23,6 +23,7 @@ from verify.epcis import Event
 from verify.note import parse_note
 from verify.policy import Policy
 from verify.subjects import Record
+from verify.verifier import reaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Reading:
         notices = [one for one in self.records if one.kind == "RecallNotice" and one.index not in self.history.refused]
         closed = {one.statement.subject.get("closes") for one in self.counted if one.kind == "RecallNotice"}
         opened = [one for one in notices if "closes" not in one.statement.subject and one.digest.hex() not in closed]
-        return [one for one in reversed(opened) if self._reaches(one)]
+        return [one for one in reversed(opened) if reaches(one, (*self.named, self.lot), self.records, self.journey)]
 
     @property
     def erasures(self) -> list[Record]:
@@ -94,18 +95,6 @@ class Reading:
     def called(self, uri: str | None, lang: str) -> str:
         """The name of a party, place or product, else its URI."""
         return pick_name(self.names.get(uri or ""), lang) or (uri or "")
-
-    def _reaches(self, recall: Record) -> bool:
-        told, since, until = scope_of(recall.statement)
-        reached = {*self.named, self.lot, *self.journey.visited}.intersection(told)
-        times = [event.time for one, event in self.events if one.index in self.journey.records and reached & _made_or_at(event)]
-        inside = [at for at in times if (since is None or at >= since) and (until is None or at <= until)]
-        return bool(reached) and (not times or bool(inside))
-
-
-def _made_or_at(event: Event) -> set[str]:
-    made = {uri for one in event.commissioned for uri in (*one.uris, gs1.product_of(one.uri)) if uri}
-    return made.union(event.places)
 
 
 def _names(records: Sequence[Record], counted: Sequence[Record], history: History) -> dict[str, object]:

@@ -214,22 +214,11 @@ class Verification:
         notices = [one for one in self.records if one.kind == "RecallNotice" and one.index not in self.history.refused]
         closed = {one.statement.subject.get("closes") for one in self.counted if one.kind == "RecallNotice"}
         opened = [one for one in notices if "closes" not in one.statement.subject and one.digest.hex() not in closed]
-        self.recalls = [one for one in opened if self._reaches(one)]
+        self.recalls = [one for one in opened if reaches(one, (self.uri, self.lot), self.records, self.journey)]
         if self.recalls:
             return FAILED, "recalled", {"indexes": ", ".join(str(one.index) for one in self.recalls)}
         state, code = (STATED, "none-reported") if self.state(4) == VERIFIED else (UNCHECKED, "answer-too-old")
         return state, code, {"size": self.checkpoint.size, "time": self.time_s}
-
-    def _reaches(self, recall: Record) -> bool:
-        # Whether it names something on the way back that was made, or was at a named place, within the recall's time.
-        told, since, until = authority.scope_of(recall.statement)
-        named = {self.uri, self.lot, *self.journey.visited}.intersection(told)
-        times = []
-        for event in [one.event for one in self.records if one.event and one.index in self.journey.records]:
-            made = {uri for one in event.commissioned for uri in (*one.uris, gs1.product_of(one.uri))}
-            times += [event.time] * (not named.isdisjoint(made.union(event.places)))
-        inside = [at for at in times if (since is None or at >= since) and (until is None or at <= until)]
-        return bool(named) and (not times or bool(inside))
 
     def _anchor(self) -> Found:
         pairs = [(pin, told) for pin in self.policy.anchors for told in self.bundle.anchors
@@ -261,6 +250,17 @@ def closure(journey: edges.Journey, records: Sequence[Record]) -> tuple[list[byt
     """The subject keys that an answer must cover: every subject and place of the way back, and every issuer's keys."""
     issuers = {one.issuer for one in records if one.kind not in authority.GRANTING}
     return sorted(map(key_of, journey.visited)), sorted(map(key_of, issuers))
+
+def reaches(recall: Record, label: Sequence[str], records: Sequence[Record], journey: edges.Journey) -> bool:
+    """Whether it names the label, or what was made or was at a named place on the way back, within the recall's time."""
+    told, since, until = authority.scope_of(recall.statement)
+    named = {*label, *journey.visited}.intersection(told)
+    times = []
+    for event in [one.event for one in records if one.event and one.index in journey.records]:
+        made = {uri for one in event.commissioned for uri in (*one.uris, gs1.product_of(one.uri))}
+        times += [event.time] * (not named.isdisjoint(made.union(event.places)))
+    inside = [at for at in times if (since is None or at >= since) and (until is None or at <= until)]
+    return bool(named) and (not times or bool(inside))
 
 def verify_bundle(data: bytes | str, *, policy: Policy, label: str | None = None, now_s: int | None = None,
                   heads: Heads | None = None, on_step: Callable[[Step], None] = lambda step: None) -> Verification:
