@@ -5,6 +5,7 @@ A secret stands for one commitment.  Running the command again with it goes on w
 was refused is sent again, and of what is logged only the codes are handed in.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,11 +60,10 @@ def commit(job: Job, producer: Producer, *, origin: str, previous: str | None) -
     statement = _signed(job, producer, origin, previous)
     common.say(f"{job.codes.count} codes; root / 根 {b64u_encode(job.codes.root)}")
     job.save_secret()
-    try:
+    with ExitStack() as undone:
+        undone.callback(job.drop_secret)  # nothing was made of it yet
         _save(job, producer, statement, previous)
-    except Exception:
-        job.drop_secret()  # nothing was made of it yet
-        raise
+        undone.pop_all()
     return _sent(job, producer)
 
 
