@@ -34,11 +34,11 @@ class Description:
 def counting(told: Iterable[Description], owns: Callable[[str, str], bool]) -> list[Description]:
     """Those that count, in log order; `owns(issuer, uri)` says whose a thing is (`is_owner`)."""
     found = sorted(told, key=lambda one: one.index)
-    owned = {one.uri for one in found if owns(one.issuer, one.uri)}
-    first: dict[str, str] = {}
-    for one in found:
-        first.setdefault(one.uri, one.issuer)
-    return [one for one in found if (owns(one.issuer, one.uri) if one.uri in owned else first[one.uri] == one.issuer)]
+    # Each pair is asked once: a stranger may describe one thing thousands of times.
+    owners = {(who, uri) for who, uri in {(one.issuer, one.uri) for one in found} if owns(who, uri)}
+    owned = {uri for _, uri in owners}
+    first = {one.uri: one.issuer for one in reversed(found)}
+    return [one for one in found if ((one.issuer, one.uri) in owners if one.uri in owned else first[one.uri] == one.issuer)]
 
 
 def descriptions(session: Session, uris: Iterable[str], before: int) -> list[Description]:

@@ -70,11 +70,12 @@ def _documents(session: Session, named: set[str], papered: set[str], size: int) 
     """
     Master data of `named`, certificates and reports about `papered`.
 
-    Of master data what counts alone, the oldest first, since it says who may produce; of papers each issuer's newest before
-    anybody's second: a stranger who tells a hundred crowds out nobody's.
+    Of master data what counts alone: of each thing the newest, which names it, and then the oldest, which say who may produce.
+    Of papers each issuer's newest before anybody's second: a stranger who tells a hundred crowds out nobody's.
     """
     told = descriptions(session, named, size)
-    found = {one.index for one in told[:MAX_DOCUMENTS]}
+    newest = {one.uri: one.index for one in told}
+    found = set(list(dict.fromkeys((*newest.values(), *(one.index for one in told))))[:MAX_DOCUMENTS])
     papers: list[tuple[int, int]] = []
     for part in chunks(sorted(papered)):
         rows = select(StatementRow.index, StatementRow.issuer).join(SubjectKey, SubjectKey.index == StatementRow.index)

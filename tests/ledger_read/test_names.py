@@ -3,7 +3,7 @@
 import pytest
 
 from api.subjects import names_for
-from ledger.described import coordinates
+from ledger.described import Description, coordinates, counting
 from ledger.publishing import NotPublished
 from producers.kinds import MasterData
 from tests.ledger_read.season import BOX, FARM, STRANGER, Season
@@ -29,6 +29,14 @@ def test_no_stranger_renames_a_product_or_a_party_on_the_desk(season: Season) ->
         found = names_for(session, [BOX, FARM, f"{BOX}/10/P-1"], "en")
     assert found[BOX] == "Leaf lettuce, box of 500 g"
     assert not any("Stranger" in name for name in found.values())
+
+
+def test_whose_a_thing_is_is_asked_once_of_each_who_describes_it() -> None:
+    asked: list[tuple[str, str]] = []
+    told = [Description(index, BOX, STRANGER if index % 3 else FARM) for index in range(3_000)]
+    counted = counting(told, lambda party, uri: asked.append((party, uri)) or party == FARM)  # type: ignore[func-returns-value]
+    assert {one.issuer for one in counted} == {FARM}
+    assert sorted(asked) == [(FARM, BOX), (STRANGER, BOX)]
 
 
 @pytest.mark.parametrize(("geo", "shown"), [

@@ -98,6 +98,13 @@ class TestWhoSaysIt:
         wheres = {row["where"] for row in shown(season)[0]["journey"]}
         assert ("Wang's door" in wheres, "Stranger Foods" in wheres, "Stranger Foods again" in wheres) == (True, False, False)
 
+    def test_an_owner_that_describes_a_place_over_and_over_is_called_by_its_newest_name(self, season: Season) -> None:
+        for number in range(MAX_DOCUMENTS + 2):
+            season.say(WANG, MasterData(id=DOOR_WANG, type="Place", name={"en": f"Door {number}"}, holder=WANG))
+        found, _ = shown(season)
+        assert f"Door {MAX_DOCUMENTS + 1}" in [row["where"] for row in found["journey"]]
+        assert found["product"] == "Leaf lettuce, box of 500 g"
+
     def test_what_its_owner_no_longer_describes_nobody_else_names(self, season: Season) -> None:
         season.grant(STRANGER, "retailer")
         season.say(STRANGER, MasterData(id=BOX, type="Product", name={"en": "Stranger Foods"}, holder=STRANGER))
